@@ -1,0 +1,1 @@
+"""The engine: rows (`op`), nodes and the reverse sweep (`graph`), `tensor`, `transforms`."""

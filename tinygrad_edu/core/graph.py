@@ -1,0 +1,367 @@
+"""Nodes of the graph, and the reverse sweep over them.
+
+This file knows how results depend on each other. It knows no rule of calculus (those are in the
+rows) and no Tensor class. A node points upstream only, so a finished expression is freed by
+reference count; nodes are numbered as they are made, and an op can only be applied to what exists
+already, so the order of creation is a topological order. Read ``core/tensor.py`` next.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Sequence
+from operator import attrgetter
+from types import CodeType
+from typing import Any, Protocol
+
+import numpy as np
+
+from tinygrad_edu.core.op import OPS, Like, Op
+from tinygrad_edu.errors import (
+    FreedGraphError,
+    GradientError,
+    MutationError,
+    describe_line,
+    explain,
+    users_frame,
+)
+
+__all__ = ["Leaf", "Lift", "Node", "ancestors", "project", "reverse_sweep", "shade", "tick"]
+
+tick = itertools.count(1).__next__
+"""The clock of the engine: numbers nodes, and the moments at which leaves are written."""
+
+SMALL = 16
+"""Arrays of so few elements are kept even if no rule reads them: diagrams show their numbers."""
+
+_ndarray = np.ndarray
+
+
+class Node:
+    """How a result was made.
+
+    Attributes
+    ----------
+    op : Op or None
+        The row that was applied; ``None`` in a leaf.
+    upstream : tuple of (Node or None), or None
+        Per argument its node, ``None`` for a constant; the whole is ``None`` once freed.
+    primals : tuple
+        Per argument its value: the array where a rule reads it, else its `Like`.
+    params : dict
+        The keyword parameters.
+    result : ndarray or Like
+        The value, or only its shape and dtype where no rule reads it.
+    saved : object
+        What a fused row keeps for its backward pass.
+    order : int
+        Number of the node on the engine's clock.
+    code, lasti : code object, int
+        The user's line, resolved only when somebody asks.
+    """
+
+    __slots__ = (
+        "code",
+        "lasti",
+        "op",
+        "order",
+        "params",
+        "primals",
+        "result",
+        "saved",
+        "upstream",
+    )
+
+    op: Op | None
+    upstream: tuple[Node | None, ...] | None
+    primals: tuple[Any, ...]
+    params: Any
+    result: Any
+    saved: Any
+    order: int
+    code: CodeType | None
+    lasti: int
+
+    @property
+    def line(self) -> str:
+        """The user's line that made the node, as ``file.py:12: text``."""
+        return describe_line(self.code, self.lasti)
+
+    def __repr__(self) -> str:
+        made = "leaf" if self.op is None else self.op.name
+        return f"<node {self.order}: {made} {self.result.shape} {self.result.dtype}>"
+
+
+class Leaf(Node):
+    """A node that a user made and wants a gradient for; owns what belongs to the leaf alone.
+
+    Attributes
+    ----------
+    grad : ndarray or None
+        The gradient that ``backward()`` has added up.
+    buffer : ndarray or None
+        Where the first gradient is to be written (an optimizer's flat array), if anywhere.
+    name : str
+        For messages and diagrams; empty if it has none.
+    written : int
+        Time of the last change of the array on the engine's clock.
+    writer : tuple of (code object, int)
+        The user's line of that change.
+    exposed : bool
+        Whether a writable alias of the array was handed out.
+    """
+
+    __slots__ = ("buffer", "exposed", "grad", "name", "writer", "written")
+
+    def __init__(self, array: Any, name: str = "") -> None:
+        frame = users_frame(2)
+        self.op, self.upstream, self.primals, self.params, self.saved = None, (), (), None, None
+        self.result, self.order = array, tick()
+        self.code, self.lasti = frame.f_code, frame.f_lasti
+        self.grad: Any = None
+        self.buffer: Any = None
+        self.name, self.exposed = name, False
+        self.written, self.writer = self.order, (frame.f_code, frame.f_lasti)
+
+    def mark_written(self) -> None:
+        """Remember that the array is being changed, and by which line of the user."""
+        frame = users_frame(2)
+        self.written, self.writer = tick(), (frame.f_code, frame.f_lasti)
+
+
+def shade(array: Any) -> Any:
+    """Return what the graph keeps of an array that no rule reads."""
+    if isinstance(array, _ndarray) and array.size > SMALL:
+        return Like(array)
+    return array
+
+
+_by_order = attrgetter("order")
+
+
+def ancestors(root: Node, since: int = 0) -> list[Node]:
+    """Return the nodes that `root` depends on, itself among them, in order of creation.
+
+    Parameters
+    ----------
+    root : Node
+        Where to start.
+    since : int
+        Nodes older than this are left out: they cannot depend on a node made at `since`.
+
+    Raises
+    ------
+    FreedGraphError
+        A part was freed by an earlier sweep.
+    """
+    found, seen, stack = [root], {root}, [root]
+    while stack:
+        node = stack.pop()
+        upstream = node.upstream
+        if upstream is None:
+            raise _freed(node)
+        for up in upstream:
+            if up is not None and up not in seen and up.order >= since:
+                seen.add(up)
+                found.append(up)
+                stack.append(up)
+    found.sort(key=_by_order)
+    return found
+
+
+class Lift(Protocol):
+    """What a sweep needs to be recorded again: nodes' values as Tensors, and their joint rules."""
+
+    def values(self, node: Node) -> tuple[Any, Sequence[Any]]:
+        """Return ``(result, primals)`` of a node as Tensors."""
+
+    def joint(self, node: Node, g: Any, wanted: Sequence[bool]) -> Sequence[Any]:
+        """Return the cotangents of a node whose row has one rule for all arguments."""
+
+
+def reverse_sweep(
+    root: Node,
+    seed: Any,
+    inputs: Collection[Node] | None = None,
+    lift: Lift | None = None,
+    freed_by: tuple[CodeType, int] | None = None,
+) -> dict[Node, Any]:
+    """Return the cotangents of the leaves, or of `inputs`, given the cotangent of one result.
+
+    Parameters
+    ----------
+    root : Node
+        Where to start.
+    seed : array
+        The cotangent of the root's result, of its shape and dtype.
+    inputs : collection of Node, optional
+        The nodes whose cotangents are wanted; by default all leaves.
+    lift : Lift, optional
+        Given when the sweep itself is to be recorded, for derivatives of higher order.
+    freed_by : tuple of (code object, int), optional
+        The user's line, if what the nodes keep is to be dropped as soon as they are done.
+
+    Raises
+    ------
+    FreedGraphError, MutationError
+        Before anything is computed: part of the graph is gone, or an array in it has changed.
+    GradientError
+        A rule returned a cotangent of the wrong shape.
+    """
+    nodes = ancestors(root, since=min((node.order for node in inputs), default=0) if inputs else 0)
+    _refuse_changed(nodes)
+    wanted = frozenset(inputs or ())
+    active = _leading_to(wanted, nodes) if inputs is not None else None
+    cotangents: dict[Node, Any] = {root: seed}
+    masked = False  # whether a row that selects has been passed: zeros may then hide a nan
+    while nodes:
+        node = nodes.pop()
+        op = node.op
+        if op is None or node not in cotangents:
+            continue
+        g = cotangents[node] if node in wanted else cotangents.pop(node)
+        result, primals = (node.result, node.primals) if lift is None else lift.values(node)
+        rules, params, upstream = op.rules, node.params, node.upstream
+        joint = None if op.joint is None else _joint(node, g, cotangents, active, lift)
+        for i, up in enumerate(upstream):  # type: ignore[arg-type]  # ancestors() refused freed nodes
+            if up is None or (active is not None and up not in active):
+                continue
+            if joint is not None:
+                cotangent = joint[i]
+            elif (rule := rules[i]) is None:
+                continue
+            elif params:
+                cotangent = rule(g, result, *primals, **params)
+            else:
+                cotangent = rule(g, result, *primals)
+            if masked and op.kind == "elementwise":
+                cotangent = np.where((g == 0) & ~np.isfinite(cotangent), 0, cotangent)
+            like = up.result
+            if (
+                cotangent.__class__ is not _ndarray
+                or cotangent.shape != like.shape
+                or cotangent.dtype is not like.dtype
+            ):
+                cotangent = project(cotangent, like, node)
+            earlier = cotangents.get(up)
+            cotangents[up] = cotangent if earlier is None else earlier + cotangent
+        masked = masked or op.selects
+        if freed_by is not None:
+            node.upstream, node.primals, node.saved = None, (), freed_by
+    return {
+        node: g for node, g in cotangents.items() if (node in wanted if inputs else node.op is None)
+    }
+
+
+def project(cotangent: Any, like: Any, node: Node) -> Any:
+    """Return the cotangent brought to the shape and dtype of its primal.
+
+    Broadcasting and dtype promotion are undone here, once, for every row.
+
+    Raises
+    ------
+    GradientError
+        The row does not broadcast, or the shape cannot be the result of broadcasting.
+    """
+    op: Any = node.op
+    if isinstance(cotangent, np.generic):
+        cotangent = np.asarray(cotangent)
+    if cotangent.shape != like.shape:
+        if not op.broadcasts:
+            raise GradientError(
+                explain(
+                    op.name,
+                    f"its rule returned a cotangent of shape {cotangent.shape} {cotangent.dtype} "
+                    f"for an argument of shape {like.shape} {like.dtype}",
+                    where=node.line,
+                    fix="a rule returns the shape of its primal; declare broadcasts=True if NumPy "
+                    "broadcasts the arguments",
+                )
+            )
+        cotangent = OPS["sum_to"](cotangent, shape=like.shape)
+    if cotangent.dtype != like.dtype:
+        cotangent = OPS["astype"](cotangent, dtype=like.dtype)
+    return cotangent
+
+
+def _joint(
+    node: Node,
+    g: Any,
+    cotangents: dict[Node, Any],
+    active: set[Node] | None,
+    lift: Lift | None,
+) -> Sequence[Any]:
+    """Return the cotangents of all arguments of a row that has one rule for them."""
+    upstream: Any = node.upstream
+    op: Any = node.op
+    wanted = [up is not None and (active is None or up in active) for up in upstream]
+    if lift is not None:
+        return lift.joint(node, g, wanted)
+    # The first gradient of a leaf may be written straight to where its optimizer wants it.
+    into = [
+        up.buffer if isinstance(up, Leaf) and up.grad is None and up not in cotangents else None
+        for up in upstream
+    ]
+    cotangent: Sequence[Any] = op.joint(
+        g, node.result, node.saved, *node.primals, wanted=wanted, into=into, **node.params
+    )
+    return cotangent
+
+
+def _leading_to(wanted: frozenset[Node], nodes: Sequence[Node]) -> set[Node]:
+    """Return the nodes through which a cotangent reaches one that is wanted."""
+    active: set[Node] = set()
+    for node in nodes:
+        if node in wanted or any(up in active for up in node.upstream or ()):
+            active.add(node)
+    return active
+
+
+def _refuse_changed(nodes: Sequence[Node]) -> None:
+    """Raise if an array that a rule is going to read was written after it was recorded.
+
+    Nodes and writes are numbered by one clock, so a leaf written later than a node that keeps its
+    array is a change. Views (``w.T``) are followed: they share the leaf's memory.
+    """
+    leaves = [node for node in nodes if node.op is None]
+    first = next((node.order for node in nodes if node.op is not None), 0)
+    for leaf in leaves:
+        if not isinstance(leaf, Leaf) or leaf.written <= first:
+            continue
+        sharing: set[Node | None] = {leaf}
+        for node in nodes:
+            if node.op is None or node.order > leaf.written:
+                continue
+            kept = zip(node.upstream or (), node.primals, node.op.reads_of(len(node.primals)), strict=True)
+            for up, primal, reads in kept:
+                if up in sharing and reads and np.may_share_memory(primal, leaf.result):
+                    raise _changed(node, leaf)
+            if isinstance(node.result, _ndarray) and np.may_share_memory(node.result, leaf.result):
+                sharing.add(node)
+
+
+def _changed(node: Node, leaf: Leaf) -> MutationError:
+    op: Any = node.op
+    name = f"tensor {leaf.name!r}" if leaf.name else f"tensor of shape {leaf.result.shape}"
+    return MutationError(
+        explain(
+            op.name,
+            f"a {name} was changed after this op recorded it, so its gradient would be wrong",
+            where=node.line,
+            fix=f"it was changed at {describe_line(*leaf.writer)}\n"
+            "       call backward() before the change, or compute the op again after it",
+        )
+    )
+
+
+def _freed(node: Node) -> FreedGraphError:
+    op: Any = node.op
+    return FreedGraphError(
+        explain(
+            op.name,
+            "this part of the graph was freed by an earlier backward()",
+            where=node.line,
+            fix=f"it was freed at {describe_line(*node.saved)}\n"
+            "       call that backward with retain_graph=True, or compute the forward pass again",
+        )
+    )

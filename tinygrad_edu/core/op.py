@@ -1,0 +1,575 @@
+"""Op: one row of the table, a NumPy function with its derivative written beside it.
+
+This file knows what a row is, how rows are declared and how callers' arguments are bound. It knows
+no Tensor and no graph: a row applied to arrays computes; applied to anything with a ``__record__``
+method (a Tensor) it asks that object to do the recording. Read ``core/graph.py`` next; the rows
+themselves are in ``ops/``.
+
+How a rule is written
+---------------------
+A rule is called as ``rule(g, result, *primals, **params)`` and returns the cotangent of one
+argument. It is plain NumPy: run on arrays it computes, run on Tensors it is recorded again, which
+is why second derivatives need no further text. A parameter of a rule whose name starts with an
+underscore (``_x``) is not read: the graph does not keep that array, and the rule sees only its
+shape and dtype.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.errors import OpError, OpTypeError, UnsupportedError, explain
+
+__all__ = [
+    "BY_FUNCTION",
+    "OPS",
+    "Case",
+    "Like",
+    "Op",
+    "case",
+    "elementwise",
+    "fused",
+    "get_op",
+    "linear",
+    "nearest",
+    "op",
+    "stands_for",
+]
+
+Rule = Callable[..., Any]
+Factor = Rule | float
+
+OPS: dict[str, Op] = {}
+"""The table: every row by its name, in order of declaration."""
+
+BY_FUNCTION: dict[Any, Callable[..., Any]] = {}
+"""What stands for a NumPy function when one is called with a Tensor: a row, or a composite."""
+
+ALIASES = {"dim": "axis", "keepdim": "keepdims", "other": "b", "input": "a"}
+"""Keywords of PyTorch that callers may use for NumPy's; an alias yields to a real name."""
+
+_NEUTRAL = (None, np._NoValue, "same_kind", "K")  # values that ask a NumPy keyword for nothing
+_NOTHING: dict[str, Any] = {}
+ALL_REALS = (-np.inf, np.inf)
+
+
+class Like:
+    """The shape and dtype of an array that the graph did not keep."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, array: Any) -> None:
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: int(np.prod(self.shape)))
+
+    def __repr__(self) -> str:
+        return f"Like(shape={self.shape}, dtype={self.dtype})"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of arguments on which the laws of the table are tested.
+
+    Attributes
+    ----------
+    arrays : tuple
+        Per array argument a shape, to be filled with numbers from the domain, or a fixed value
+        (an index array, labels, a mask).
+    params : dict
+        The keyword parameters.
+    """
+
+    arrays: tuple[Any, ...]
+    params: dict[str, Any]
+
+
+def case(*arrays: Any, **params: Any) -> Case:
+    """Return a test case: shapes (tuples) or fixed arrays, then keyword parameters."""
+    return Case(arrays, params)
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Op:
+    """A row of the table. Calling it computes on arrays, and records on Tensors.
+
+    Attributes
+    ----------
+    name, doc, formula, latex, group : str
+        How the row is called, its one-line description, its formula as text with the names of the
+        arguments, the same in LaTeX, and the group (file) it belongs to.
+    forward : callable
+        The NumPy function, ``forward(*arrays, **params)``. A fused row's returns
+        ``(result, saved)``.
+    kind : str
+        The declaration that made the row: elementwise, linear, op or fused.
+    arguments : tuple of str
+        Names of the array arguments; a single name for a variadic row.
+    params : dict
+        Keyword parameters with their defaults.
+    rules : tuple
+        Per argument the vjp ``rule(g, result, *primals, **params)``, or ``None`` where no gradient
+        flows.
+    joint : callable or None
+        Instead of `rules`: one rule for all arguments,
+        ``joint(g, result, saved, *primals, wanted, into, **params)``, which returns a tuple with
+        ``None`` for what is not wanted and may write into the arrays of `into`.
+    jvp : callable or None
+        ``jvp(tangents, result, *primals, **params)``, tangents being ``None`` where there is none;
+        where the row has no jvp, its vjp is transposed.
+    composite : callable or None
+        A fused row's function in smaller ops: what is recorded for higher orders.
+    reads, reads_result : tuple of bool, bool
+        Which arguments, and whether the result, the derivative reads; others are not kept.
+    pattern : str
+        How a gradient passes: copy, swap, route, scale, sum, reshape, matmul, ...
+    signature : str
+        Core shapes as a gufunc signature, such as ``(m,k),(k,n)->(m,n)``.
+    differentiable : bool
+        Whether a gradient flows through the row at all.
+    domain : dict
+        Argument name -> open interval in which the derivative exists; all reals where not named.
+    kinks : dict
+        Argument name -> points without a derivative, or ``"ties"`` where equal elements are.
+    policy : str
+        What is returned at kinks, ties and ends of the domain.
+    cases : tuple of Case
+        Arguments for the laws of the table; an elementwise row needs none.
+    broadcasts : bool
+        Whether arguments broadcast, so that cotangents are summed back.
+    singular : bool
+        Whether the derivative is infinite somewhere in reach: 0 · inf is then 0, not nan.
+    selects : bool
+        Whether the row chooses between values: a zero cotangent then means "not taken".
+    """
+
+    name: str
+    kind: str
+    forward: Callable[..., Any]
+    arguments: tuple[str, ...]
+    params: Mapping[str, Any]
+    rules: tuple[Rule | None, ...]
+    joint: Rule | None
+    jvp: Rule | None
+    composite: Callable[..., Any] | None
+    reads: tuple[bool, ...]
+    reads_result: bool
+    differentiable: bool
+    variadic: bool
+    order: tuple[str, ...]
+    doc: str
+    formula: str
+    latex: str
+    pattern: str
+    signature: str
+    group: str
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    kinks: Mapping[str, Any] = field(default_factory=dict)
+    policy: str = ""
+    cases: tuple[Case, ...] = ()
+    broadcasts: bool = False
+    singular: bool = False
+    selects: bool = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the result on arrays; record it if an argument is a Tensor."""
+        return self.through(*self.bind(args, kwargs))
+
+    def through(self, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """Return what a call returns, for arguments that are bound already."""
+        for array in arrays:
+            record = getattr(type(array), "__record__", None)
+            if record is not None:
+                return record(self, arrays, params)
+        result = self.forward(*arrays, **params)
+        return result[0] if self.kind == "fused" else result
+
+    def reads_of(self, count: int) -> tuple[bool, ...]:
+        """Return per argument of a call with `count` arguments whether a rule reads it."""
+        return self.reads * count if self.variadic else self.reads
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}: {self.formula}>"
+
+    def bind(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Return ``(arrays, params)`` from arguments in NumPy's order and with NumPy's names.
+
+        Raises
+        ------
+        OpTypeError
+            An argument is missing, given twice or unknown.
+        UnsupportedError
+            A keyword of NumPy that the row cannot honour (``out=``, ``where=``, ``dtype=``).
+        """
+        if not kwargs and not self.params and not self.variadic and len(args) == len(self.arguments):
+            return args, _NOTHING
+        given: dict[str, Any] = {}
+        star = next((i for i, name in enumerate(self.order) if name.startswith("*")), None)
+        if star is not None and len(args) > star:
+            given = {self.order[star][1:]: tuple(args[star:])}
+            args = args[:star]
+        elif len(args) > len(self.order):
+            raise self._refuse(f"takes at most {len(self.order)} arguments, {len(args)} were given")
+        given.update(zip(self.order, args, strict=False))
+        for key, value in kwargs.items():
+            name = key if key in self.order else ALIASES.get(key, key)
+            if name in given:
+                raise self._refuse(f"got several values for {name!r}")
+            given[name] = value
+        params = dict(self.params)
+        arrays = []
+        for name in self.arguments:
+            if name not in given:
+                raise self._refuse(f"the argument {name!r} is missing")
+            arrays.append(given.pop(name))
+        for name, value in given.items():
+            if name in params:
+                params[name] = value
+            elif name not in self.order:
+                known = ", ".join(n.lstrip("*") for n in self.order if n in self._honoured)
+                raise self._refuse(f"got an unknown keyword {name!r}", fix=f"it takes: {known}")
+            elif not any(value is neutral for neutral in _NEUTRAL):
+                raise UnsupportedError(
+                    explain(
+                        self.name,
+                        f"the keyword {name}= cannot be honoured on a Tensor",
+                        fix=f"leave {name}= out; apply it to the result, or to plain arrays",
+                    )
+                )
+        for name, value in params.items():
+            if value is _REQUIRED:
+                raise self._refuse(f"the argument {name!r} is missing")
+        return (tuple(arrays[0]) if self.variadic else tuple(arrays)), params
+
+    @property
+    def _honoured(self) -> set[str]:
+        return {name for n in self.arguments for name in (n, "*" + n)} | set(self.params)
+
+    def _refuse(self, problem: str, fix: str | None = None) -> OpTypeError:
+        signature = ", ".join(n.lstrip("*") for n in self.order if n in self._honoured)
+        return OpTypeError(
+            explain(self.name, problem, fix=fix or f"call it as {self.name}({signature})")
+        )
+
+
+# ------------------------------------------------------------------------------ declarations
+
+
+def elementwise(forward: Callable[..., Any], *factors: Factor, **facts: Any) -> Op:
+    """Declare a row whose Jacobian is diagonal; vjp and jvp follow from the diagonal.
+
+    Parameters
+    ----------
+    forward : callable
+        The NumPy function.
+    *factors : callable or float
+        Per argument the derivative, ``factor(result, *primals, **params)``, or a constant.
+    **facts
+        The facts of the row; see `Op`.
+
+    Examples
+    --------
+    >>> twice = elementwise(lambda x: x + x, 2, name="twice", formula="2 x", latex="2x")
+    >>> del OPS["twice"]
+    """
+    guard = _guarded if facts.get("singular") else _scaled
+    rules = tuple(guard(factor) for factor in factors)
+    names = _argument_names([f for f in factors if callable(f)], skip=1)
+    facts.setdefault("signature", ",".join(["()"] * len(factors)) + "->()")
+    return _declare(
+        "elementwise",
+        forward,
+        facts,
+        names=names or (("x",) if len(factors) == 1 else ("a", "b", "c")[: len(factors)]),
+        rules=rules,
+        read_by=[(f, 1) for f in factors if callable(f)],
+        jvp=_diagonal_jvp(rules),
+        broadcasts=len(factors) > 1,
+    )
+
+
+def linear(
+    forward: Callable[..., Any], *transposes: Rule | None, joint: Rule | None = None, **facts: Any
+) -> Op:
+    """Declare a row that is linear in its arguments taken together; its jvp is the row itself.
+
+    Parameters
+    ----------
+    forward : callable
+        The NumPy function.
+    *transposes : callable or None
+        Per argument the adjoint as a rule ``(g, result, *primals, **params)``; ``None`` marks an
+        argument that passes unchanged into the jvp (an index, a mask).
+    joint : callable, optional
+        For a variadic row: one rule for all arguments.
+    """
+
+    def jvp(tangents: Sequence[Any], _result: Any, *primals: Any, **params: Any) -> Any:
+        moved = [
+            tangent if tangent is not None else primal if i in fixed else zeros(primal, tangents)
+            for i, (primal, tangent) in enumerate(zip(primals, tangents, strict=True))
+        ]
+        return row.through(moved, params)
+
+    fixed = [i for i, rule in enumerate(transposes) if rule is None]
+    row = _declare(
+        "linear",
+        forward,
+        facts,
+        names=_argument_names([t for t in transposes if t is not None], skip=2),
+        rules=transposes,
+        joint=joint,
+        read_by=[(t, 2) for t in transposes if t is not None],
+        jvp=jvp,
+        always=fixed,
+    )
+    return row
+
+
+def op(
+    forward: Callable[..., Any],
+    *vjps: Rule | None,
+    jvp: Rule | None = None,
+    joint: Rule | None = None,
+    **facts: Any,
+) -> Op:
+    """Declare a general row: one vjp per argument, or one `joint` rule for a variadic row.
+
+    Parameters
+    ----------
+    forward : callable
+        The NumPy function.
+    *vjps : callable or None
+        Per argument ``vjp(g, result, *primals, **params)``; ``None`` where no gradient flows.
+    jvp : callable, optional
+        ``jvp(tangents, result, *primals, **params)``; by default the vjp is transposed.
+    """
+    return _declare(
+        "op",
+        forward,
+        facts,
+        names=_argument_names([v for v in vjps if v is not None], skip=2),
+        rules=vjps,
+        joint=joint,
+        read_by=[(v, 2) for v in vjps if v is not None],
+        jvp=jvp,
+    )
+
+
+def fused(
+    forward: Callable[..., Any], joint: Rule, composite: Callable[..., Any], **facts: Any
+) -> Op:
+    """Declare a row written for speed, with the same function in smaller ops beside it.
+
+    Parameters
+    ----------
+    forward : callable
+        ``forward(*arrays, **params) -> (result, saved)``.
+    joint : callable
+        ``joint(g, result, saved, *primals, wanted, into, **params)`` -> cotangents, ``None`` for
+        what is not wanted.
+    composite : callable
+        ``composite(*arrays, **params) -> result`` in rows of the table; recorded instead when
+        derivatives of higher order or forward mode are asked for.
+    """
+    return _declare(
+        "fused",
+        forward,
+        facts,
+        names=_argument_names([joint], skip=3),
+        rules=(),
+        joint=joint,
+        composite=composite,
+        read_by=[(joint, 3)],
+        jvp=None,
+    )
+
+
+_REQUIRED = inspect.Parameter.empty
+
+
+def _declare(
+    kind: str,
+    forward: Callable[..., Any],
+    facts: dict[str, Any],
+    *,
+    names: tuple[str, ...],
+    rules: tuple[Rule | None, ...],
+    read_by: list[tuple[Callable[..., Any], int]],
+    joint: Rule | None = None,
+    jvp: Rule | None = None,
+    composite: Callable[..., Any] | None = None,
+    always: Sequence[int] = (),
+    broadcasts: bool = False,
+) -> Op:
+    """Return the row, entered in the table under its name and its NumPy functions."""
+    name = facts.pop("name", forward.__name__.lstrip("_"))
+    if name in OPS:
+        raise OpError(f"the table has a row {name!r} already; give the new one another name=")
+    names = facts.pop("arguments", names)
+    variadic = facts.pop("variadic", False)
+    params = facts.pop("params", None)
+    if params is None:
+        params = _keyword_parameters(forward)
+    reads, reads_result = _reads(read_by, len(names))
+    functions = facts.pop("functions", ())
+    order = facts.pop("order", None)
+    row = Op(
+        name=name,
+        kind=kind,
+        forward=forward,
+        arguments=names,
+        params=params,
+        rules=rules,
+        joint=joint,
+        jvp=jvp,
+        composite=composite,
+        reads=tuple(r or i in always for i, r in enumerate(reads)),
+        reads_result=reads_result,
+        differentiable=joint is not None or any(rule is not None for rule in rules),
+        variadic=variadic,
+        order=tuple(order.split()) if order else (*names, *params),
+        doc=facts.pop("doc", (inspect.getdoc(forward) or name).split("\n")[0]),
+        group=facts.pop("group", forward.__module__.rpartition(".")[2]),
+        broadcasts=facts.pop("broadcasts", broadcasts),
+        **facts,
+    )
+    OPS[name] = row
+    for function in (forward, *functions):
+        BY_FUNCTION[function] = row
+    return row
+
+
+def _reads(rules: list[tuple[Callable[..., Any], int]], count: int) -> tuple[list[bool], bool]:
+    """Return which arguments, and whether the result, the rules read (see the module's text)."""
+    reads, reads_result = [False] * count, False
+    for rule, skip in rules:
+        names = _positional(rule)
+        reads_result |= not names[skip - 1].startswith("_")
+        for i, name in enumerate(names[skip:]):
+            reads[i] |= not name.startswith("_")
+    return reads, reads_result
+
+
+def _argument_names(rules: Sequence[Callable[..., Any]], skip: int) -> tuple[str, ...]:
+    return tuple(name.lstrip("_") for name in _positional(rules[0])[skip:]) if rules else ()
+
+
+def _positional(rule: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in inspect.signature(rule).parameters.values() if p.kind in kinds]
+
+
+def _keyword_parameters(forward: Callable[..., Any]) -> dict[str, Any]:
+    if isinstance(forward, np.ufunc):
+        return {}
+    parameters = inspect.signature(forward).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def zeros(primal: Any, tangents: Sequence[Any]) -> Any:
+    """Return the tangent of an argument that does not move, of the same kind as the others."""
+    like = next(tangent for tangent in tangents if tangent is not None)
+    return np.zeros(primal.shape, primal.dtype, like=like)
+
+
+# ------------------------------------------------------------------------------ diagonal rules
+
+
+def _scaled(factor: Factor) -> Rule:
+    """Return the rule ``g * factor``."""
+    if not callable(factor):
+        number = factor
+        if number == 1:
+            return lambda g, *_primals, **_params: g
+        return lambda g, *_primals, **_params: g * number
+    if any(p.kind is p.KEYWORD_ONLY for p in inspect.signature(factor).parameters.values()):
+        return lambda g, result, *primals, **params: g * factor(result, *primals, **params)
+    return lambda g, result, *primals: g * factor(result, *primals)
+
+
+def _guarded(factor: Factor) -> Rule:
+    """Return the rule ``g * factor`` in which 0 · inf and 0 · nan are 0.
+
+    A zero cotangent means that nothing downstream depends on this element, so an infinite slope
+    there must not turn into nan. Where the factor is finite the rule stays linear in g, so that it
+    can be transposed and differentiated again.
+    """
+    if not callable(factor):
+        return _scaled(factor)
+
+    def rule(g: Any, result: Any, *primals: Any, **params: Any) -> Any:
+        # The forward pass has warned already if a value is out of its domain.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            slope = factor(result, *primals, **params)
+            return g * np.where((g == 0) & ~np.isfinite(slope), 0, slope)
+
+    return rule
+
+
+def _diagonal_jvp(rules: Sequence[Rule]) -> Rule:
+    """Return the jvp of a diagonal row: the sum of the rules, each applied to its tangent."""
+
+    def jvp(tangents: Sequence[Any], result: Any, *primals: Any, **params: Any) -> Any:
+        moved = [
+            rule(tangent, result, *primals, **params)
+            for rule, tangent in zip(rules, tangents, strict=True)
+            if tangent is not None
+        ]
+        total = moved[0]
+        for term in moved[1:]:
+            total = total + term
+        # An argument that broadcasts has a smaller tangent than the result.
+        return total if total.shape == result.shape else np.broadcast_to(total, result.shape)
+
+    return jvp
+
+
+# ------------------------------------------------------------------------------ the table
+
+
+def get_op(name: str) -> Op:
+    """Return the row of that name.
+
+    Parameters
+    ----------
+    name : str
+        Name of the row, such as ``"tanh"``.
+
+    Raises
+    ------
+    UnsupportedError
+        The table has no such row; the error names the nearest ones.
+    """
+    try:
+        return OPS[name]
+    except KeyError:
+        raise UnsupportedError(f"the table has no op {name!r}{nearest(name)}") from None
+
+
+def nearest(name: str) -> str:
+    """Return ``"; nearest: ..."`` with the rows whose names are most like `name`, or nothing."""
+    known = set(OPS) | {f.__name__ for f in BY_FUNCTION if hasattr(f, "__name__")}
+    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    return f"; nearest: {', '.join(close)}" if close else ""
+
+
+def stands_for(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that lets a composite stand for NumPy functions called on Tensors."""
+
+    def register(composite: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            BY_FUNCTION[function] = composite
+        return composite
+
+    return register

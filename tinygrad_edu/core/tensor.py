@@ -1,0 +1,905 @@
+"""Tensor: a handle on a value and on the node that made it; recording; ``backward()``.
+
+This file knows how a call becomes a node and how NumPy's protocols lead to the table. It knows no
+rule of calculus: operators name rows of the table. To follow ``loss.backward()``, read
+`Tensor.backward` below, then `reverse_sweep` in ``core/graph.py``, then the row in ``ops/``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from tinygrad_edu.core.graph import SMALL, Leaf, Node, reverse_sweep, shade, tick
+from tinygrad_edu.core.op import BY_FUNCTION, OPS, Like, Op, nearest
+from tinygrad_edu.errors import (
+    GradientError,
+    GradientTypeError,
+    MutationError,
+    OpError,
+    OpTypeError,
+    PrecisionWarning,
+    UnsupportedError,
+    describe_line,
+    explain,
+    inside_package,
+    line_of,
+    users_frame,
+    users_line,
+)
+
+__all__ = [
+    "Parameter",
+    "Recorded",
+    "Tensor",
+    "constant",
+    "enable_grad",
+    "handle",
+    "is_recording",
+    "no_grad",
+    "record",
+    "record_composites",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+_ndarray, _generic = np.ndarray, np.generic
+
+# ------------------------------------------------------------------------------ the switch
+
+OFF, ON, COMPOSITES = 0, 1, 2
+_recording: ContextVar[int] = ContextVar("recording", default=ON)
+_outer: ContextVar[tuple[int, ...]] = ContextVar("outer", default=())
+
+
+class _Switch:
+    """A context manager, and a decorator, that sets whether and how calls are recorded.
+
+    The states to return to are stacked in the context, not in the object, so that one object may
+    be entered twice, in several threads, and left through an exception.
+    """
+
+    mode: int
+
+    def __enter__(self) -> Self:
+        _outer.set((_recording.get(), *_outer.get()))
+        # Inside a transform of higher order, recording goes on in its stricter way.
+        _recording.set(max(self.mode, _recording.get()) if self.mode else OFF)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        mode, *rest = _outer.get()
+        _recording.set(mode)
+        _outer.set(tuple(rest))
+
+    def __call__(self, function: F) -> F:
+        if inspect.isgeneratorfunction(function):
+            raise OpTypeError(
+                f"{type(self).__name__} cannot decorate the generator {function.__name__}: between "
+                "two values the caller's code would run in this state too\n"
+                "  fix: open the context inside the generator, around the lines that need it"
+            )
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return inside  # type: ignore[return-value]  # wraps() keeps the signature, mypy cannot tell
+
+
+class no_grad(_Switch):  # noqa: N801 - the field's name for it
+    """Context manager and decorator under which nothing is recorded.
+
+    Examples
+    --------
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> with no_grad():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
+
+    mode = OFF
+
+
+class enable_grad(_Switch):  # noqa: N801 - the field's name for it
+    """Context manager and decorator under which calls are recorded, also inside `no_grad`."""
+
+    mode = ON
+
+
+class record_composites(_Switch):  # noqa: N801 - used as the two above
+    """Context under which a fused row is recorded as its composite, for higher orders."""
+
+    mode = COMPOSITES
+
+
+def is_recording() -> bool:
+    """Return whether calls are recorded now, in this thread."""
+    return _recording.get() != OFF
+
+
+# ------------------------------------------------------------------------------ recording
+
+_new = object.__new__
+
+
+def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
+    """Return the result of a row as a Tensor, with its node if an argument wants a gradient.
+
+    Parameters
+    ----------
+    op : Op
+        The row.
+    args : sequence
+        Array arguments: Tensors, arrays, numbers.
+    params : mapping
+        The keyword parameters, complete.
+
+    Raises
+    ------
+    OpError, OpTypeError
+        NumPy refused the arguments; the error shows op, shapes, line and fix.
+    """
+    mode = _recording.get()
+    if mode == COMPOSITES and op.composite is not None:
+        composed: Tensor = op.composite(*args, **params)
+        return composed
+    arrays: list[Any] = []
+    upstream: list[Node | None] = []
+    wanted = False
+    for arg in args:
+        if isinstance(arg, Tensor):
+            node = arg._node
+            if node is not None:
+                wanted = True
+            arrays.append(arg._data if node is None or node.op is not None else arg._recordable())
+            upstream.append(node)
+        else:
+            arrays.append(np.asarray(arg) if isinstance(arg, (list, tuple)) else arg)
+            upstream.append(None)
+    try:
+        result = op.forward(*arrays, **params)
+    except (ValueError, TypeError, IndexError) as error:
+        raise _explained(op, arrays, error) from error
+    saved = None
+    if op.kind == "fused":
+        result, saved = result
+    if not (wanted and mode and op.differentiable and result.dtype.kind in "fc"):
+        return constant(np.asarray(result) if isinstance(result, _generic) else result)
+    primals = []
+    for arg, array, up, reads in zip(args, arrays, upstream, op.reads_of(len(args)), strict=True):
+        if not reads:
+            array = shade(array) if up is None else up.result
+        elif array is arg and isinstance(array, _ndarray):
+            array = array.copy()  # the caller's own array, which the caller may write to
+        primals.append(array)
+    tensor = _attach(op, result, tuple(upstream), tuple(primals), params)
+    tensor._node.saved = saved  # type: ignore[union-attr]  # _attach() has just made the node
+    return tensor
+
+
+def _attach(
+    op: Op,
+    result: Any,
+    upstream: tuple[Node | None, ...],
+    primals: tuple[Any, ...],
+    params: Mapping[str, Any],
+) -> Tensor:
+    """Return a Tensor on a result, with the node that says how it was made."""
+    if result.__class__ is not _ndarray and isinstance(result, _generic):
+        result = np.asarray(result)  # 0-d results stay arrays
+    frame = sys._getframe(2)
+    if inside_package[frame.f_code.co_filename]:
+        frame = users_frame(3)
+    node = Node()
+    node.op = op
+    node.upstream = upstream
+    node.primals = primals
+    node.params = params
+    node.result = result if op.reads_result or result.size <= SMALL else Like(result)
+    node.order = tick()
+    node.code = frame.f_code
+    node.lasti = frame.f_lasti
+    tensor: Tensor = _new(Tensor)
+    tensor._data = result
+    tensor._node = node
+    return tensor
+
+
+def _operator(name: str, reflected: bool = False) -> Callable[[Tensor, Any], Tensor]:
+    """Return the method of a binary operator: a name of a row of the table.
+
+    Between two computed tensors, or a tensor and a number, it does what `record` does by the
+    shortest way: on small arrays the bookkeeping would otherwise cost more than the arithmetic.
+    """
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        op = OPS[name]
+        left, right, u, v = self._data, other, self._node, None
+        if other.__class__ is Tensor:
+            right, v = other._data, other._node
+        elif other.__class__ is not float and other.__class__ is not int:
+            return record(op, (self, other), _NOTHING)
+        if (u is not None and u.op is None) or (v is not None and v.op is None):
+            return record(op, (self, other), _NOTHING)
+        if _recording.get() == OFF or (u is None and v is None) or not op.differentiable:
+            return record(op, (self, other), _NOTHING)
+        try:
+            result = op.forward(left, right)
+        except (ValueError, TypeError) as error:
+            raise _explained(op, (left, right), error) from error
+        reads_left, reads_right = op.reads
+        if not reads_left:
+            left = shade(left) if u is None else u.result
+        if not reads_right:
+            right = shade(right) if v is None else v.result
+        return _attach(op, result, (u, v), (left, right), _NOTHING)
+
+    if reflected:
+        return lambda self, other: record(OPS[name], (other, self), _NOTHING)
+    return method
+
+
+def _unary(name: str) -> Callable[[Tensor], Tensor]:
+    """Return the method of a unary row without parameters; short for the same reason."""
+    return lambda self: _record_one(OPS[name], self)
+
+
+def _record_one(op: Op, arg: Tensor) -> Tensor:
+    """Return what `record` does for one computed tensor and no parameters."""
+    up = arg._node
+    if up is None or up.op is None or _recording.get() != ON or not op.differentiable:
+        return record(op, (arg,), _NOTHING)
+    value = arg._data
+    try:
+        result = op.forward(value)
+    except (ValueError, TypeError) as error:
+        raise _explained(op, (value,), error) from error
+    return _attach(op, result, (up,), (value if op.reads[0] else up.result,), _NOTHING)
+
+
+def _explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
+    """Return the error to raise for what NumPy said of the arguments of a row."""
+    names = op.arguments * len(arrays) if op.variadic else op.arguments
+    shapes = [a.shape for a in arrays if isinstance(a, _ndarray)]
+    fix = None
+    if op.broadcasts and len(shapes) == 2:
+        fix = _broadcast_fix(*shapes)
+    kind = OpTypeError if isinstance(error, TypeError) else OpError
+    if isinstance(error, (OpError, OpTypeError)):
+        return error
+    text = explain(op.name, str(error), arguments=tuple(zip(names, arrays, strict=True)), fix=fix)
+    return type(kind.__name__, (kind, IndexError), {})(text) if isinstance(error, IndexError) else kind(text)
+
+
+def _broadcast_fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    """Return which axes clash when two shapes are broadcast, and what usually helps."""
+    clash = [
+        -i
+        for i, (n, m) in enumerate(zip(reversed(a), reversed(b), strict=False), start=1)
+        if n != m and 1 not in (n, m)
+    ]
+    axes = ", ".join(f"axis {axis} ({a[axis]} against {b[axis]})" for axis in clash)
+    if len(a) != len(b) and len(clash) > 0 and min(a, b, key=len)[-1] in max(a, b, key=len):
+        return f"{axes} do not fit; give the smaller one a new axis, such as t[:, None]"
+    return f"{axes} do not fit; sizes must be equal, or one of them 1"
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """Return the method that calls a function of the table with the tensor as first argument."""
+    return lambda self, *args, **kwargs: OPS[name](self, *args, **kwargs)
+
+
+def _spread(name: str) -> Callable[..., Any]:
+    """Return the method that takes a shape, or axes, as one tuple or spread over arguments."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if len(args) > 1 or (args and isinstance(args[0], (int, np.integer))):
+            args = (args,)
+        return OPS[name](self, *args, **kwargs)  # type: ignore[no-any-return]
+
+    return method
+
+
+_NOTHING: dict[str, Any] = {}
+
+# ------------------------------------------------------------------------------ the handle
+
+
+class Tensor:
+    """A value, with the node that made it if a gradient can flow through it.
+
+    Tensors are values: no op changes one. A Tensor made from an array copies it, and `numpy` gives
+    a read-only view.
+
+    Parameters
+    ----------
+    data : array_like
+        The value; keeps the dtype that NumPy gives it.
+    requires_grad : bool
+        Whether ``backward()`` is to compute a gradient for it. Only for floating dtypes.
+    dtype : dtype, optional
+        The dtype to convert to.
+    name : str, optional
+        For messages and diagrams.
+
+    Raises
+    ------
+    GradientTypeError
+        `requires_grad` is true and the dtype is not floating.
+
+    Examples
+    --------
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    array([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "_data", "_node")
+
+    _data: Any
+    _node: Node | None
+
+    def __init__(
+        self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str = ""
+    ) -> None:
+        if isinstance(data, Tensor):
+            data = data._data
+        array = np.array(data, dtype=dtype)
+        if array.dtype.kind not in "fcbiu":
+            raise OpTypeError(
+                f"Tensor: cannot hold dtype {array.dtype}\n"
+                "  fix: give numbers of one shape; ragged lists and objects have no gradient"
+            )
+        self._data, self._node = array, None
+        if requires_grad:
+            self.requires_grad_(name=name)
+
+    # ---- what it is
+
+    shape = property(lambda self: self._data.shape, doc="Shape, a tuple of ints.")
+    dtype = property(lambda self: self._data.dtype, doc="dtype of the value.")
+    ndim = property(lambda self: self._data.ndim, doc="Number of axes.")
+    size = property(lambda self: self._data.size, doc="Number of elements.")
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient can flow through this tensor."""
+        return self._node is not None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no op made this tensor: a parameter, an input or a constant."""
+        return self._node is None or self._node.op is None
+
+    @property
+    def node(self) -> Node | None:
+        """The node that made the tensor; ``None`` for a constant."""
+        return self._node
+
+    @property
+    def name(self) -> str:
+        """Name of a leaf, for messages and diagrams; empty if it has none."""
+        return self._node.name if isinstance(self._node, Leaf) else ""
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._leaf("name").name = name
+
+    def requires_grad_(self, *, name: str = "") -> Self:
+        """Return the tensor itself, made into a leaf that wants a gradient.
+
+        Raises
+        ------
+        GradientTypeError
+            The dtype is not floating.
+        """
+        if self._data.dtype.kind not in "fc":
+            raise GradientTypeError(
+                f"only floating tensors can require a gradient, this one is {self._data.dtype}\n"
+                f"  fix: convert first: Tensor(data, dtype=np.float64, requires_grad=True)"
+            )
+        if self._node is None:
+            if self._data.base is not None or not self._data.flags.writeable:
+                self._data = self._data.copy()  # a leaf owns its memory: optimizers write to it
+            self._node = Leaf(self._data, name)
+        return self
+
+    def _leaf(self, wanted: str) -> Leaf:
+        if not isinstance(self._node, Leaf):
+            raise GradientError(
+                f"only a leaf that requires a gradient has a {wanted} to set\n"
+                "  fix: make it with Tensor(data, requires_grad=True) or Parameter(data)"
+            )
+        return self._node
+
+    # ---- its value
+
+    @property
+    def data(self) -> np.ndarray[Any, Any]:
+        """The value as an array: writable for a leaf that no live graph uses, else read-only.
+
+        Assigning writes the new value into the leaf's own memory.
+        """
+        leaf = self._node
+        # A leaf's node is held by its tensors and, once per use, by the nodes of live graphs.
+        if isinstance(leaf, Leaf) and sys.getrefcount(leaf) <= _IDLE_LEAF:
+            leaf.exposed = True
+            leaf.mark_written()
+            array: np.ndarray[Any, Any] = self._data
+            return array
+        return self.numpy()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = value._data if isinstance(value, Tensor) else np.asarray(value)
+        if array.shape != self._data.shape:
+            raise OpError(
+                f"data: a tensor of shape {self._data.shape} was given data of shape {array.shape}\n"
+                "  fix: assign data of the same shape, or make a new tensor"
+            )
+        leaf = self._node
+        if leaf is None:
+            self._data = np.array(array, dtype=self._data.dtype)
+        elif isinstance(leaf, Leaf):
+            leaf.mark_written()
+            if array is not self._data:
+                np.copyto(self._data, array, casting="same_kind")
+        else:
+            raise MutationError(
+                f"data: this tensor was computed at {leaf.line}; it is a value and cannot be set\n"
+                "  fix: compute a new tensor, or use detach() and start from its copy"
+            )
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """Return the value as a read-only view."""
+        view: np.ndarray[Any, Any] = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    def _recordable(self) -> Any:
+        """Return the array of a leaf, or a private copy while somebody could write to it."""
+        leaf: Any = self._node
+        if leaf.exposed:
+            if sys.getrefcount(self._data) > _IDLE_ARRAY:
+                return self._data.copy()
+            leaf.exposed = False
+        return self._data
+
+    def item(self) -> Any:
+        """Return the one element as a Python number."""
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Return the value as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def detach(self) -> Tensor:
+        """Return the value as a constant: no gradient flows through it."""
+        return Tensor(self._data) if isinstance(self._node, Leaf) else constant(self._data)
+
+    # ---- its gradient
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that ``backward()`` has added up, an array of the tensor's shape and dtype.
+
+        ``None`` where none was computed, and for tensors that are not leaves.
+        """
+        return self._node.grad if isinstance(self._node, Leaf) else None
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        leaf = self._leaf("grad")
+        if value is not None and value is not leaf.grad:
+            value = np.asarray(value._data if isinstance(value, Tensor) else value)
+            if value.shape != self._data.shape:
+                raise GradientError(
+                    f"grad: a tensor of shape {self.shape} was given a gradient of shape "
+                    f"{value.shape}\n  fix: assign a gradient of the same shape, or None"
+                )
+            value = deposit(leaf, value)
+        leaf.grad = value
+
+    def backward(self, seed: Any = None, *, retain_graph: bool = False) -> None:
+        """Add the gradient of this tensor with respect to every leaf into the leaf's ``grad``.
+
+        Parameters
+        ----------
+        seed : array_like, same shape, optional
+            The cotangent to start from; 1 for a scalar.
+        retain_graph : bool
+            Whether to keep the graph for another ``backward()``; by default it is freed.
+
+        Raises
+        ------
+        GradientError
+            The tensor does not depend on a leaf, or is not a scalar and no seed is given.
+        FreedGraphError
+            Part of the graph was freed by an earlier ``backward()``.
+        MutationError
+            An array of the graph was changed since it was recorded.
+
+        Examples
+        --------
+        >>> w = Tensor(3.0, requires_grad=True)
+        >>> (w * w).backward()
+        >>> w.grad
+        array(6.)
+        """
+        node = self.rooted("backward()")
+        seed = self.seed(seed, "backward(seed)")
+        frame = users_frame(1)
+        line = None if retain_graph else (frame.f_code, frame.f_lasti)
+        for leaf, gradient in reverse_sweep(node, seed, freed_by=line).items():
+            accumulate(leaf, gradient)
+
+    def rooted(self, what: str) -> Node:
+        if self._node is None:
+            raise GradientError(
+                f"{what}: this tensor does not depend on any tensor that requires a gradient\n"
+                f"  at {users_line()}\n"
+                "  fix: make the inputs with requires_grad=True, and compute outside no_grad()"
+            )
+        return self._node
+
+    def seed(self, seed: Any, what: str, *, as_tensor: bool = False) -> Any:
+        """Return a cotangent, or a tangent, of this tensor's shape and dtype.
+
+        Parameters
+        ----------
+        seed : array_like or None
+            What the caller gave; ``None`` stands for 1 where the tensor is a scalar.
+        what : str
+            Name of the call, for the error.
+        as_tensor : bool
+            Whether to return a Tensor, so that a gradient may flow to the seed.
+        """
+        if seed is None:
+            if self._data.size != 1:
+                raise GradientError(
+                    f"{what}: a gradient starts from a scalar, this tensor has shape {self.shape}\n"
+                    f"  at {users_line()}\n"
+                    "  fix: reduce it, as in loss.sum() or loss.mean(), or pass a seed of its shape"
+                )
+            seed = np.ones_like(self._data)
+        tensor = seed if isinstance(seed, Tensor) else Tensor(seed)
+        if tensor.shape != self.shape:
+            raise GradientError(
+                f"{what}: a value of shape {tensor.shape} was given for a tensor of shape "
+                f"{self.shape}\n  at {users_line()}\n  fix: give one of the tensor's shape"
+            )
+        if tensor.dtype != self.dtype:
+            tensor = OPS["astype"](tensor, dtype=self.dtype)
+        return tensor if as_tensor else tensor._data
+
+    # ---- NumPy's protocols
+
+    __record__ = staticmethod(record)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Record a NumPy ufunc, or its ``reduce``, called with a Tensor."""
+        if method == "__call__" and len(inputs) == 1 and not kwargs:
+            row = BY_FUNCTION.get(ufunc)
+            if row.__class__ is Op:
+                return _record_one(row, self)  # type: ignore[arg-type]  # narrowed by the line above
+        if method == "reduce":
+            kwargs.setdefault("axis", 0)  # a ufunc's reduce takes the first axis by default
+        function = BY_FUNCTION.get(ufunc if method == "__call__" else (ufunc, method))
+        if function is None:
+            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            raise _no_row(name)
+        return function(*inputs, **kwargs)
+
+    def __array_function__(
+        self, func: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Record a NumPy function called with a Tensor."""
+        function = BY_FUNCTION.get(func)
+        if function is not None:
+            return function(*args, **kwargs)
+        if func in _LOOKS:
+            return func(*_values(args), **_values(kwargs))
+        if func in _MAKES:
+            return constant(np.asarray(func(*_values(args), **_values(kwargs))))
+        raise _no_row(func.__name__)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """Return the value of a constant as an array; refuse for a tensor with a gradient."""
+        if self._node is not None:
+            raise GradientTypeError(
+                "a tensor that requires a gradient was turned into a NumPy array, which would lose "
+                f"the gradient\n  at {users_line()}\n"
+                "  fix: use t.numpy() for a read-only view, or t.detach() to stop the gradient on "
+                "purpose"
+            )
+        if copy is False:
+            return self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
+        return np.array(self._data, dtype=dtype)
+
+    # ---- operators: names of rows
+
+    __add__, __radd__ = _operator("add"), _operator("add", True)
+    __sub__, __rsub__ = _operator("subtract"), _operator("subtract", True)
+    __mul__, __rmul__ = _operator("multiply"), _operator("multiply", True)
+    __truediv__, __rtruediv__ = _operator("divide"), _operator("divide", True)
+    __floordiv__, __rfloordiv__ = _operator("floor_divide"), _operator("floor_divide", True)
+    __mod__, __rmod__ = _operator("remainder"), _operator("remainder", True)
+    __pow__, __rpow__ = _operator("power"), _operator("power", True)
+    __matmul__, __rmatmul__ = _operator("matmul"), _operator("matmul", True)
+    __neg__, __pos__, __abs__ = _unary("negative"), _unary("positive"), _unary("absolute")
+    __lt__, __le__ = _operator("less"), _operator("less_equal")
+    __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
+    __eq__, __ne__ = _operator("equal"), _operator("not_equal")  # type: ignore[assignment]  # masks, as in NumPy
+    __and__, __or__ = _operator("logical_and"), _operator("logical_or")
+    __invert__ = _unary("logical_not")
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return OPS["getitem"](self, index)  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise OpTypeError(
+            f"a tensor is a value, its elements cannot be assigned\n  at {users_line()}\n"
+            "  fix: y = setitem(x, index, value) returns the changed tensor, with its gradient"
+        )
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise OpTypeError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous\n  at {users_line()}\n"
+                "  fix: reduce the mask, as in mask.numpy().all() or .any()"
+            )
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return self._data.__index__()  # type: ignore[no-any-return]
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec else str(self), spec)
+
+    def __repr__(self) -> str:
+        body = np.array2string(self._data, separator=", ", prefix=f"{type(self).__name__}(")
+        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
+        name = f", name={self.name!r}" if self.name else ""
+        made = ""
+        if self._node is not None:
+            made = f", op={self._node.op.name}" if self._node.op else ", requires_grad=True"
+        return f"{type(self).__name__}({body}{dtype}{made}{name})"
+
+    # ---- methods: functions of the table with the tensor as first argument
+
+    sum, mean, prod = _method("sum"), _method("mean"), _method("prod")
+    max, min = _method("max"), _method("min")
+    var, std = _method("var"), _method("std")
+    argmax, argmin = _method("argmax"), _method("argmin")
+    exp, log, sqrt, square = _unary("exp"), _unary("log"), _unary("sqrt"), _unary("square")
+    abs, tanh, sigmoid, relu = _unary("absolute"), _unary("tanh"), _unary("sigmoid"), _unary("relu")
+    softmax, log_softmax = _method("softmax"), _method("log_softmax")
+    logsumexp, clip, astype = _method("logsumexp"), _method("clip"), _method("astype")
+    dot, matmul, take = _method("dot"), _method("matmul"), _method("take")
+    ravel, flatten, squeeze = _method("ravel"), _method("flatten"), _method("squeeze")
+    unsqueeze, expand_dims = _method("expand_dims"), _method("expand_dims")
+    swapaxes, moveaxis = _method("swapaxes"), _method("moveaxis")
+    broadcast_to, expand = _spread("broadcast_to"), _spread("broadcast_to")
+    reshape, view = _spread("reshape"), _spread("reshape")
+    transpose, permute = _spread("transpose"), _spread("transpose")
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The tensor with its axes reversed."""
+        return OPS["transpose"](self)  # type: ignore[no-any-return]
+
+    def copy(self) -> Tensor:
+        """Return a new tensor of the same value, through which the gradient flows."""
+        return OPS["identity"](self)  # type: ignore[no-any-return]
+
+    # ---- copying
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        if not self.is_leaf:
+            raise GradientError(
+                "a computed tensor cannot be copied together with its graph\n"
+                "  fix: copy the leaves, or use detach()"
+            )
+        twin: Self = _new(type(self))
+        twin._data, twin._node = self._data.copy(), None
+        if self._node is not None:
+            twin.requires_grad_(name=self.name)
+            twin.grad = self.grad
+        memo[id(self)] = twin
+        return twin
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise GradientError("a computed tensor cannot be pickled\n  fix: use detach()")
+        return _rebuild, (type(self), self._data.copy(), self.requires_grad, self.name)
+
+
+class Parameter(Tensor):
+    """A leaf that an optimizer owns: a tensor that always requires a gradient.
+
+    Parameters
+    ----------
+    data : array_like
+        The initial value, of floating dtype.
+    name : str, optional
+        For messages and diagrams.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, *, dtype: Any = None, name: str = "") -> None:
+        super().__init__(data, True, dtype=dtype, name=name)
+
+    def rebase(self, home: np.ndarray[Any, Any], buffer: np.ndarray[Any, Any]) -> None:
+        """Move the value into `home` and let the first gradient be written to `buffer`.
+
+        An optimizer keeps its parameters in one flat array this way.
+        """
+        leaf: Any = self._node
+        np.copyto(home, self._data)
+        self._data = leaf.result = home
+        leaf.buffer = buffer
+        if leaf.grad is not None:
+            leaf.grad = deposit(leaf, leaf.grad)
+
+
+def _rebuild(kind: type[Tensor], array: Any, requires_grad: bool, name: str) -> Tensor:
+    tensor = _new(kind)
+    tensor._data, tensor._node = array, None
+    return tensor.requires_grad_(name=name) if requires_grad else tensor
+
+
+def constant(array: Any) -> Tensor:
+    """Return a Tensor on an array that nobody else will write to, without copying it."""
+    tensor: Tensor = _new(Tensor)
+    tensor._data, tensor._node = array, None
+    return tensor
+
+
+def handle(array: Any, node: Node | None) -> Tensor:
+    """Return a Tensor for a value that a node knows."""
+    tensor: Tensor = _new(Tensor)
+    tensor._data, tensor._node = array, node
+    return tensor
+
+
+# ------------------------------------------------------------------------------ leaves' gradients
+
+
+def deposit(leaf: Leaf, gradient: Any) -> Any:
+    """Return the gradient in memory that the leaf owns: its buffer, or a copy."""
+    if leaf.buffer is None:
+        return np.array(gradient, dtype=leaf.result.dtype)
+    if gradient is not leaf.buffer:
+        np.copyto(leaf.buffer, gradient)
+    return leaf.buffer
+
+
+def accumulate(leaf: Any, gradient: Any) -> None:
+    """Add a gradient into the leaf's ``grad``."""
+    if leaf.grad is None:
+        leaf.grad = deposit(leaf, gradient)
+    else:
+        leaf.grad += gradient
+
+
+# ------------------------------------------------------------------------------ second order
+
+
+class Recorded:
+    """What a sweep uses to be recorded itself: values of nodes as Tensors (see `Lift`)."""
+
+    def values(self, node: Node) -> tuple[Tensor, list[Any]]:
+        """Return ``(result, primals)`` of a node, Tensors where a gradient can flow."""
+        upstream: Any = node.upstream
+        primals = [
+            primal if up is None else handle(primal, up)
+            for primal, up in zip(node.primals, upstream, strict=True)
+        ]
+        return handle(node.result, node), primals
+
+    def joint(self, node: Node, g: Any, wanted: Sequence[bool]) -> Sequence[Any]:
+        """Return the cotangents of a row with one rule: of a fused row through its composite."""
+        op: Any = node.op
+        result, primals = self.values(node)
+        if op.composite is None:
+            none = [None] * len(primals)
+            cotangents: Sequence[Any] = op.joint(
+                g, result, node.saved, *primals, wanted=wanted, into=none, **node.params
+            )
+            return cotangents
+        fresh = [
+            OPS["identity"](primal) if want else primal
+            for primal, want in zip(primals, wanted, strict=True)
+        ]
+        with record_composites():
+            again = op.composite(*fresh, **node.params)
+        inputs = [t._node for t, want in zip(fresh, wanted, strict=True) if want]
+        found = reverse_sweep(again._node, g, inputs, lift=self)
+        return [
+            found.get(t._node) if want else None for t, want in zip(fresh, wanted, strict=True)
+        ]
+
+
+# ------------------------------------------------------------------------------ small helpers
+
+_LOOKS = {
+    np.allclose, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.array2string,
+    np.can_cast, np.iscomplexobj, np.isrealobj, np.may_share_memory, np.ndim, np.result_type,
+    np.shape, np.shares_memory, np.size,
+}  # fmt: skip
+"""NumPy functions that only look at values and return no array with a derivative."""
+
+_MAKES = {
+    np.arange, np.array, np.asarray, np.empty, np.empty_like, np.eye, np.full, np.full_like,
+    np.ones, np.ones_like, np.zeros, np.zeros_like,
+}  # fmt: skip
+"""NumPy functions that make a constant, of the kind of their ``like=``."""
+
+
+def _values(args: Any) -> Any:
+    """Return the arguments with the value of each Tensor in its place."""
+    if isinstance(args, Tensor):
+        return args.numpy()
+    if isinstance(args, (list, tuple)):
+        return type(args)(_values(arg) for arg in args)
+    if isinstance(args, dict):
+        return {key: _values(arg) for key, arg in args.items()}
+    return args
+
+
+def _no_row(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"np.{name} has no row in the table, so it has no derivative{nearest(name)}\n"
+        f"  at {users_line()}\n"
+        "  fix: use a function of the table, or t.numpy() if no gradient is needed"
+    )
+
+
+def _idle_counts() -> tuple[int, int]:
+    """Return the reference counts of a leaf, and of its array, that no graph and nobody uses."""
+    probe = Tensor(0.0, requires_grad=True)
+    counts: list[int] = []
+
+    def look(self: Tensor) -> None:
+        leaf = self._node
+        counts.append(sys.getrefcount(leaf))
+        counts.append(sys.getrefcount(self._data))
+
+    look(probe)
+    return counts[0], counts[1]
+
+
+_IDLE_LEAF, _IDLE_ARRAY = _idle_counts()

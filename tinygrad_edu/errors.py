@@ -1,0 +1,204 @@
+"""The exceptions of the package, the user's line, and the one function that words an error.
+
+This file knows no array, no op and no graph. Every error of the engine says four things: what was
+asked (the op), with what (arguments and shapes, aligned from the right as broadcasting reads them),
+where (the user's line), and how to repair it. Read ``core/op.py`` next.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+__all__ = [
+    "CheckError",
+    "CheckpointError",
+    "DataError",
+    "DiagramError",
+    "DiagramWarning",
+    "FreedGraphError",
+    "GradientError",
+    "GradientTypeError",
+    "MutationError",
+    "NumericError",
+    "NumericTypeError",
+    "OpError",
+    "OpTypeError",
+    "PrecisionWarning",
+    "TinygradEduError",
+    "TrainingError",
+    "UnsupportedError",
+    "VacuousCheckWarning",
+]
+
+
+class TinygradEduError(Exception):
+    """Base of every exception that the package raises on purpose."""
+
+
+class OpError(TinygradEduError, ValueError):
+    """An op was given values or shapes that it cannot take."""
+
+
+class OpTypeError(TinygradEduError, TypeError):
+    """An op was given an argument of a kind that it cannot take, or an unknown keyword."""
+
+
+class UnsupportedError(TinygradEduError, TypeError):
+    """A NumPy function or keyword that has no row in the table was applied to a Tensor."""
+
+
+class GradientError(TinygradEduError, RuntimeError):
+    """A gradient was asked for where there is none, or a rule returned a wrong cotangent."""
+
+
+class GradientTypeError(TinygradEduError, TypeError):
+    """A tensor that cannot carry a gradient was asked to, or one that does was turned into an array."""
+
+
+class FreedGraphError(GradientError):
+    """A sweep met a part of the graph that an earlier ``backward()`` had freed."""
+
+
+class MutationError(GradientError):
+    """An array that the graph had recorded was changed before its gradient was taken."""
+
+
+class NumericError(TinygradEduError, ValueError):
+    """A numerical derivative was given a step, shape, method or value that it cannot work with."""
+
+
+class NumericTypeError(TinygradEduError, TypeError):
+    """A numerical derivative met numbers that are not real, or of too low a precision."""
+
+
+class CheckError(TinygradEduError, AssertionError):
+    """A gradient check failed; the message is the report."""
+
+
+class VacuousCheckWarning(UserWarning):
+    """A gradient check compared nothing, so passing it proves nothing."""
+
+
+class PrecisionWarning(UserWarning):
+    """A float32 parameter met a float64 value, so the result is wider than the parameter."""
+
+
+class DataError(TinygradEduError, ValueError):
+    """A data file or data set is damaged, missing or of the wrong form."""
+
+
+class CheckpointError(TinygradEduError, ValueError):
+    """A saved file is damaged, or does not fit what it is loaded into."""
+
+
+class TrainingError(TinygradEduError, RuntimeError):
+    """Training cannot go on; the message says why and what to change."""
+
+
+class DiagramError(TinygradEduError, RuntimeError):
+    """A diagram cannot be made in the format that was asked for."""
+
+
+class DiagramWarning(UserWarning):
+    """A diagram was made by a fall-back, because a better tool is not installed."""
+
+
+# ------------------------------------------------------------------------------ the user's line
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+class _Inside(dict[str, bool]):
+    """File name -> whether the file belongs to this package; filled as names are met."""
+
+    def __missing__(self, filename: str) -> bool:
+        self[filename] = inside = filename.startswith(_PACKAGE)
+        return inside
+
+
+inside_package = _Inside()
+
+
+def users_frame(depth: int) -> FrameType:
+    """Return the nearest frame, `depth` calls up or more, whose file is not in this package."""
+    frame = sys._getframe(depth)
+    while inside_package[frame.f_code.co_filename]:
+        if frame.f_back is None:
+            return frame
+        frame = frame.f_back
+    return frame
+
+
+def line_of(code: CodeType, lasti: int) -> tuple[str, int]:
+    """Return the file name and the line number of an instruction of a code object."""
+    line = code.co_firstlineno
+    for start, stop, number in code.co_lines():
+        if start <= lasti < stop and number is not None:
+            return code.co_filename, number
+    return code.co_filename, line
+
+
+def describe_line(code: CodeType | None, lasti: int) -> str:
+    """Return ``file.py:12: text of the line`` for an instruction, or ``unknown line``."""
+    if code is None:
+        return "unknown line"
+    filename, number = line_of(code, lasti)
+    text = linecache.getline(filename, number).strip()
+    return f"{Path(filename).name}:{number}" + (f": {text}" if text else "")
+
+
+def users_line() -> str:
+    """Return the line of the user's code that is running now, worded as `describe_line` does."""
+    frame = users_frame(2)
+    return describe_line(frame.f_code, frame.f_lasti)
+
+
+# ------------------------------------------------------------------------------ the wording
+
+
+def describe_value(value: Any) -> str:
+    """Return how an error shows one argument: shape and dtype of an array, else the value."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is None:
+        return repr(value) if len(repr(value)) <= 60 else f"a {type(value).__name__}"
+    return f"{shape} {dtype}"
+
+
+def explain(
+    op: str,
+    problem: str,
+    *,
+    arguments: tuple[tuple[str, Any], ...] = (),
+    where: str | None = None,
+    fix: str | None = None,
+) -> str:
+    """Return the text of an error about an op: problem, arguments, the user's line, the fix.
+
+    Parameters
+    ----------
+    op : str
+        Name of the row.
+    problem : str
+        What is wrong, in one clause.
+    arguments : tuple of (name, value)
+        The arguments; shapes are aligned from the right, as broadcasting compares them.
+    where : str, optional
+        The user's line; the running one by default.
+    fix : str, optional
+        What to do about it.
+    """
+    lines = [f"{op}: {problem}"]
+    shown = [(name, describe_value(value)) for name, value in arguments]
+    heads = [text.split(")")[0] + ")" if text.startswith("(") else text for _, text in shown]
+    column = max((len(head) for head in heads), default=0)
+    width = max((len(name) for name, _ in shown), default=0)
+    for (name, text), head in zip(shown, heads, strict=True):
+        lines.append(f"  {name:>{width}}  {head:>{column}}{text[len(head):]}")
+    lines.append(f"  at {where if where is not None else users_line()}")
+    if fix:
+        lines.append(f"  fix: {fix}")
+    return "\n".join(lines)

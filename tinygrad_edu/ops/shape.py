@@ -1,0 +1,363 @@
+"""Rows that move elements without changing them: each is linear, and stands beside its adjoint.
+
+The engine itself uses four of them: ``identity``, ``sum_to``, ``broadcast_to``, ``astype``.
+Read ``elementwise.py`` next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.op import case, linear, stands_for
+from tinygrad_edu.errors import OpError, explain
+
+__all__ = [
+    "astype",
+    "atleast_1d",
+    "atleast_2d",
+    "broadcast_to",
+    "cat",
+    "concatenate",
+    "expand_dims",
+    "flatten",
+    "hstack",
+    "identity",
+    "moveaxis",
+    "permute",
+    "ravel",
+    "reshape",
+    "split",
+    "squeeze",
+    "stack",
+    "sum_to",
+    "swapaxes",
+    "transpose",
+    "unbind",
+    "unsqueeze",
+    "vstack",
+]
+
+# ------------------------------------------------------------------------------ the engine's own
+
+
+def _identity(x: Any) -> Any:
+    return x
+
+
+identity = linear(
+    _identity,
+    lambda g, _y, _x: g,
+    doc="The same value on a node of its own.",
+    formula="x",
+    latex="x",
+    pattern="copy",
+    signature="()->()",
+    functions=(np.copy,),
+    cases=(case((2, 3)), case(())),
+)
+
+
+def _sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
+    if x.shape == shape:
+        return x
+    extra = x.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(
+        extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1
+    )
+    # A shape that x cannot have been broadcast from is refused by reshape.
+    return x.sum(axis=axes, keepdims=True).reshape(shape)
+
+
+def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
+    return np.broadcast_to(x, shape)
+
+
+sum_to = linear(
+    _sum_to,
+    lambda g, _y, _x, *, shape: np.broadcast_to(g, _x.shape),
+    doc="Sum over the axes along which `shape` was broadcast: the adjoint of broadcast_to.",
+    formula="sum of x over broadcast axes",
+    latex=r"\sum_{\mathrm{broadcast}} x",
+    pattern="sum",
+    signature="(n)->(m)",
+    cases=(case((2, 3), shape=(3,)), case((2, 3), shape=(2, 1)), case((4, 2, 3), shape=(1, 3)), case((2, 3), shape=())),
+)
+
+broadcast_to = linear(
+    _broadcast_to,
+    lambda g, _y, _x, *, shape: sum_to(g, shape=_x.shape),
+    doc="Repeat along new axes and axes of length 1.",
+    formula="x repeated to shape",
+    latex=r"x \text{ repeated}",
+    pattern="copy",
+    signature="(m)->(n)",
+    functions=(np.broadcast_to,),
+    order="x shape subok",
+    cases=(case((3,), shape=(2, 3)), case((2, 1), shape=(4, 2, 3)), case((), shape=(2,))),
+)
+
+
+def _astype(x: Any, *, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+astype = linear(
+    _astype,
+    # The sweep brings a cotangent back to the dtype of its primal, here as everywhere.
+    lambda g, _y, _x, *, dtype: g,
+    doc="Convert to another dtype.",
+    formula="x as dtype",
+    latex="x",
+    pattern="copy",
+    signature="()->()",
+    functions=(np.astype,),
+    order="x dtype copy device",
+    cases=(case((2, 3), dtype=np.float64),),
+)
+
+# ------------------------------------------------------------------------------ new shapes
+
+
+def _reshape(x: Any, *, shape: int | tuple[int, ...]) -> Any:
+    return np.reshape(x, shape)
+
+
+reshape = linear(
+    _reshape,
+    lambda g, _y, _x, *, shape: np.reshape(g, _x.shape),
+    doc="The same elements in another shape; one length may be -1.",
+    formula="x in another shape",
+    latex=r"\mathrm{reshape}(x)",
+    pattern="reshape",
+    signature="(n)->(m)",
+    functions=(np.reshape,),
+    order="x shape order copy",
+    cases=(case((2, 3), shape=(3, 2)), case((2, 3), shape=-1), case((1,), shape=()), case((0, 3), shape=(3, 0))),
+)
+
+
+@stands_for(np.ravel)
+def ravel(x: Any) -> Any:
+    """Return the elements on one axis."""
+    return reshape(x, -1)
+
+
+def flatten(x: Any, *, start_axis: int = 0) -> Any:
+    """Return the tensor with the axes from `start_axis` on joined into one."""
+    return reshape(x, (*x.shape[:start_axis], int(np.prod(x.shape[start_axis:]))))
+
+
+def _expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
+    return np.expand_dims(x, axis)
+
+
+expand_dims = linear(
+    _expand_dims,
+    lambda g, _y, _x, *, axis: np.reshape(g, _x.shape),
+    doc="Insert axes of length 1.",
+    formula="x with new axes",
+    latex="x",
+    pattern="reshape",
+    signature="(n)->(1,n)",
+    functions=(np.expand_dims,),
+    cases=(case((2, 3), axis=0), case((2, 3), axis=-1), case((3,), axis=(0, 2))),
+)
+
+
+def _squeeze(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
+    return np.squeeze(x, axis)
+
+
+squeeze = linear(
+    _squeeze,
+    lambda g, _y, _x, *, axis: np.reshape(g, _x.shape),
+    doc="Remove axes of length 1.",
+    formula="x without axes of length 1",
+    latex="x",
+    pattern="reshape",
+    signature="(1,n)->(n)",
+    functions=(np.squeeze,),
+    cases=(case((1, 3, 1)), case((1, 3, 1), axis=0), case((1, 3, 1), axis=(0, -1))),
+)
+
+
+@stands_for(np.atleast_1d)
+def atleast_1d(x: Any) -> Any:
+    """Return the tensor with at least one axis."""
+    return x if np.ndim(x) >= 1 else reshape(x, (1,))
+
+
+@stands_for(np.atleast_2d)
+def atleast_2d(x: Any) -> Any:
+    """Return the tensor with at least two axes, a vector becoming a row."""
+    return x if np.ndim(x) >= 2 else reshape(x, (1, -1))
+
+
+# ------------------------------------------------------------------------------ axes in another order
+
+
+def _transpose(x: Any, *, axes: tuple[int, ...] | None = None) -> Any:
+    return np.transpose(x, axes)
+
+
+def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return the permutation that undoes `axes`."""
+    if axes is None:
+        return None
+    back = [0] * len(axes)
+    for position, axis in enumerate(axes):
+        back[axis % len(axes)] = position
+    return tuple(back)
+
+
+transpose = linear(
+    _transpose,
+    lambda g, _y, _x, *, axes: np.transpose(g, _inverse(axes)),
+    doc="Permute the axes; reverse them by default.",
+    formula="x with axes permuted",
+    latex=r"x^{\mathsf T}",
+    pattern="reshape",
+    signature="(m,n)->(n,m)",
+    functions=(np.transpose, np.permute_dims),
+    cases=(case((2, 3)), case((2, 3, 4), axes=(1, 2, 0)), case((2, 3, 4), axes=(-1, 0, 1))),
+)
+
+
+def _swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:
+    return np.swapaxes(x, axis1, axis2)
+
+
+swapaxes = linear(
+    _swapaxes,
+    lambda g, _y, _x, *, axis1, axis2: np.swapaxes(g, axis1, axis2),
+    doc="Exchange two axes.",
+    formula="x with two axes exchanged",
+    latex="x",
+    pattern="reshape",
+    signature="(m,n)->(n,m)",
+    functions=(np.swapaxes,),
+    cases=(case((2, 3, 4), axis1=0, axis2=-1),),
+)
+
+
+def _moveaxis(
+    x: Any, *, source: int | tuple[int, ...], destination: int | tuple[int, ...]
+) -> Any:
+    return np.moveaxis(x, source, destination)
+
+
+moveaxis = linear(
+    _moveaxis,
+    lambda g, _y, _x, *, source, destination: np.moveaxis(g, destination, source),
+    doc="Move axes to new positions; the others keep their order.",
+    formula="x with axes moved",
+    latex="x",
+    pattern="reshape",
+    signature="(m,n)->(n,m)",
+    functions=(np.moveaxis,),
+    cases=(case((2, 3, 4), source=0, destination=-1), case((2, 3, 4), source=(0, 1), destination=(1, 2))),
+)
+
+# ------------------------------------------------------------------------------ joining and cutting
+
+
+def _concatenate(*arrays: Any, axis: int | None = 0) -> Any:
+    return np.concatenate(arrays, axis)
+
+
+def _cut(
+    g: Any, _y: Any, _saved: Any, *primals: Any, wanted: Sequence[bool], into: Any, axis: int | None
+) -> list[Any]:
+    """Return for each array its part of the cotangent."""
+    parts, start = [], 0
+    for primal, want in zip(primals, wanted, strict=True):
+        length = primal.size if axis is None else primal.shape[axis]
+        where: list[Any] = [slice(None)] * g.ndim
+        where[0 if axis is None else axis] = slice(start, start + length)
+        start += length
+        part = g[tuple(where)] if want else None
+        parts.append(part if part is None or axis is not None else np.reshape(part, primal.shape))
+    return parts
+
+
+concatenate = linear(
+    _concatenate,
+    joint=_cut,
+    arguments=("arrays",),
+    variadic=True,
+    doc="Join along an axis that exists; along the first, flattened, for axis None.",
+    formula="arrays joined along axis",
+    latex=r"[x_1, x_2, \ldots]",
+    pattern="route",
+    signature="(m),(n)->(k)",
+    functions=(np.concatenate,),
+    order="arrays axis out dtype casting",
+    cases=(
+        case((2, 3), (4, 3)),
+        case((2, 3), (2, 1), (2, 2), axis=-1),
+        case((2, 3), (4,), axis=None),
+        case((0, 3), (2, 3)),
+    ),
+)
+
+
+@stands_for(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    """Return the arrays, of one shape, joined along a new axis."""
+    return concatenate([np.expand_dims(array, axis) for array in arrays], axis)
+
+
+@stands_for(np.vstack)
+def vstack(arrays: Sequence[Any]) -> Any:
+    """Return the arrays joined along the first axis, vectors as rows."""
+    return concatenate([atleast_2d(array) for array in arrays], 0)
+
+
+@stands_for(np.hstack)
+def hstack(arrays: Sequence[Any]) -> Any:
+    """Return the arrays joined along the second axis, vectors end to end."""
+    return concatenate([atleast_1d(array) for array in arrays], 0 if np.ndim(arrays[0]) <= 1 else 1)
+
+
+@stands_for(np.split)
+def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+    """Return the parts of a tensor: equal ones, or cut before the given indices.
+
+    Raises
+    ------
+    OpError
+        The axis cannot be cut into that many equal parts.
+    """
+    length = x.shape[axis]
+    if isinstance(indices_or_sections, int):
+        if indices_or_sections < 1 or length % indices_or_sections:
+            raise OpError(
+                explain(
+                    "split",
+                    f"axis {axis} of length {length} cannot be cut into {indices_or_sections} "
+                    "equal parts",
+                    arguments=(("x", x),),
+                    fix="give the indices to cut before, as in split(x, [2, 5])",
+                )
+            )
+        part = length // indices_or_sections
+        cuts = list(range(part, length, part)) if part else [0] * (indices_or_sections - 1)
+    else:
+        cuts = list(indices_or_sections)
+    before = (slice(None),) * (axis % x.ndim)
+    return [
+        x[(*before, slice(start, stop))] for start, stop in zip([0, *cuts], [*cuts, None], strict=True)
+    ]
+
+
+@stands_for(np.unstack) if hasattr(np, "unstack") else (lambda f: f)
+def unbind(x: Any, axis: int = 0) -> tuple[Any, ...]:
+    """Return the slices along an axis, which is removed."""
+    return tuple(x[(*(slice(None),) * (axis % x.ndim), i)] for i in range(x.shape[axis]))
+
+
+cat, permute, unsqueeze = concatenate, transpose, expand_dims
+"""PyTorch's names."""
