@@ -22,11 +22,15 @@ __all__ = [
     "FreedGraphError",
     "GradientError",
     "GradientTypeError",
+    "KinkError",
+    "LayerError",
     "MutationError",
+    "LabelError",
     "NumericError",
     "NumericTypeError",
     "OpError",
     "OpTypeError",
+    "OptimizerError",
     "PrecisionWarning",
     "TinygradEduError",
     "TrainingError",
@@ -41,6 +45,10 @@ class TinygradEduError(Exception):
 
 class OpError(TinygradEduError, ValueError):
     """An op was given values or shapes that it cannot take."""
+
+
+class LabelError(OpError, IndexError):
+    """A label is not the number of a class."""
 
 
 class OpTypeError(TinygradEduError, TypeError):
@@ -76,7 +84,14 @@ class NumericTypeError(TinygradEduError, TypeError):
 
 
 class CheckError(TinygradEduError, AssertionError):
-    """A gradient check failed; the message is the report."""
+    """A gradient check failed; the message is the text of the ``report``, `outcome` its heading."""
+
+    outcome = "failed"
+    report: Any = None
+
+
+class KinkError(CheckError):
+    """A gradient was checked where the function has none: at a kink, a tie or a jump."""
 
 
 class VacuousCheckWarning(UserWarning):
@@ -93,6 +108,14 @@ class DataError(TinygradEduError, ValueError):
 
 class CheckpointError(TinygradEduError, ValueError):
     """A saved file is damaged, or does not fit what it is loaded into."""
+
+
+class LayerError(TinygradEduError, ValueError):
+    """A layer, a loss or an initialiser was given sizes, names or options that do not go."""
+
+
+class OptimizerError(TinygradEduError, ValueError):
+    """An optimizer was given a hyper-parameter or parameters that it cannot work with."""
 
 
 class TrainingError(TinygradEduError, RuntimeError):

@@ -217,9 +217,11 @@ def reverse_sweep(
     while nodes:
         node = nodes.pop()
         op = node.op
-        if op is None or node not in cotangents:
+        g = cotangents.get(node)
+        if op is None or g is None:
             continue
-        g = cotangents[node] if node in wanted else cotangents.pop(node)
+        if node not in wanted:
+            del cotangents[node]
         result, primals = (node.result, node.primals) if lift is None else lift.values(node)
         rules, params, upstream = op.rules, node.params, node.upstream
         joint = None if op.joint is None else _joint(node, g, cotangents, active, lift)
@@ -297,9 +299,12 @@ def _joint(
     wanted = [up is not None and (active is None or up in active) for up in upstream]
     if lift is not None:
         return lift.joint(node, g, wanted)
-    # The first gradient of a leaf may be written straight to where its optimizer wants it.
+    # The first gradient of a leaf may be written straight to where its optimizer wants it; a sweep
+    # for given inputs is not the optimizer's.
     into = [
-        up.buffer if isinstance(up, Leaf) and up.grad is None and up not in cotangents else None
+        up.buffer
+        if active is None and isinstance(up, Leaf) and up.grad is None and up not in cotangents
+        else None
         for up in upstream
     ]
     cotangent: Sequence[Any] = op.joint(
@@ -321,23 +326,23 @@ def _refuse_changed(nodes: Sequence[Node]) -> None:
     """Raise if an array that a rule is going to read was written after it was recorded.
 
     Nodes and writes are numbered by one clock, so a leaf written later than a node that keeps its
-    array is a change. Views (``w.T``) are followed: they share the leaf's memory.
+    array is a change. A view (``w.T``) is known by the memory that it shares with the leaf.
     """
-    leaves = [node for node in nodes if node.op is None]
     first = next((node.order for node in nodes if node.op is not None), 0)
-    for leaf in leaves:
-        if not isinstance(leaf, Leaf) or leaf.written <= first:
+    for leaf in nodes:
+        # A leaf that was not written since it was made, or since before the first op, is no danger.
+        if not isinstance(leaf, Leaf) or leaf.written <= max(leaf.order, first):
             continue
-        sharing: set[Node | None] = {leaf}
         for node in nodes:
             if node.op is None or node.order > leaf.written:
                 continue
-            kept = zip(node.upstream or (), node.primals, node.op.reads_of(len(node.primals)), strict=True)
-            for up, primal, reads in kept:
-                if up in sharing and reads and np.may_share_memory(primal, leaf.result):
+            kept = zip(node.primals, node.op.reads_of(len(node.primals)), strict=True)
+            read = [primal for primal, reads in kept if reads]
+            if node.op.reads_result:
+                read.append(node.result)
+            for array in read:
+                if isinstance(array, _ndarray) and np.may_share_memory(array, leaf.result):
                     raise _changed(node, leaf)
-            if isinstance(node.result, _ndarray) and np.may_share_memory(node.result, leaf.result):
-                sharing.add(node)
 
 
 def _changed(node: Node, leaf: Leaf) -> MutationError:

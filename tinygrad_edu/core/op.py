@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,13 +35,14 @@ __all__ = [
     "Like",
     "Op",
     "case",
+    "composite",
     "elementwise",
     "fused",
     "get_op",
     "linear",
     "nearest",
     "op",
-    "stands_for",
+    "zeros",
 ]
 
 Rule = Callable[..., Any]
@@ -48,10 +51,12 @@ Factor = Rule | float
 OPS: dict[str, Op] = {}
 """The table: every row by its name, in order of declaration."""
 
-BY_FUNCTION: dict[Any, Callable[..., Any]] = {}
-"""What stands for a NumPy function when one is called with a Tensor: a row, or a composite."""
+BY_FUNCTION: dict[Any, Op] = {}
+"""The row that stands for a NumPy function when that is called with a Tensor."""
 
-ALIASES = {"dim": "axis", "keepdim": "keepdims", "other": "b", "input": "a"}
+ALIASES = {
+    "dim": "axis", "keepdim": "keepdims", "other": "b", "input": "a", "min": "a_min", "max": "a_max",
+}  # fmt: skip
 """Keywords of PyTorch that callers may use for NumPy's; an alias yields to a real name."""
 
 _NEUTRAL = (None, np._NoValue, "same_kind", "K")  # values that ask a NumPy keyword for nothing
@@ -110,7 +115,7 @@ class Op:
         The NumPy function, ``forward(*arrays, **params)``. A fused row's returns
         ``(result, saved)``.
     kind : str
-        The declaration that made the row: elementwise, linear, op or fused.
+        The declaration that made the row: elementwise, linear, op, fused or composite.
     arguments : tuple of str
         Names of the array arguments; a single name for a variadic row.
     params : dict
@@ -143,6 +148,10 @@ class Op:
         What is returned at kinks, ties and ends of the domain.
     cases : tuple of Case
         Arguments for the laws of the table; an elementwise row needs none.
+    variadic, optional : bool, tuple of str
+        Whether the row takes any number of arrays; the arguments that may be left out (``None``).
+    order : tuple of str
+        Names in the order of NumPy's callers, those that cannot be honoured among them.
     broadcasts : bool
         Whether arguments broadcast, so that cotangents are summed back.
     singular : bool
@@ -164,6 +173,7 @@ class Op:
     reads_result: bool
     differentiable: bool
     variadic: bool
+    optional: tuple[str, ...]
     order: tuple[str, ...]
     doc: str
     formula: str
@@ -185,6 +195,8 @@ class Op:
 
     def through(self, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """Return what a call returns, for arguments that are bound already."""
+        if self.kind == "composite":
+            return self.forward(*arrays, **params)
         for array in arrays:
             record = getattr(type(array), "__record__", None)
             if record is not None:
@@ -229,9 +241,9 @@ class Op:
         params = dict(self.params)
         arrays = []
         for name in self.arguments:
-            if name not in given:
+            if name not in given and name not in self.optional:
                 raise self._refuse(f"the argument {name!r} is missing")
-            arrays.append(given.pop(name))
+            arrays.append(given.pop(name, None))
         for name, value in given.items():
             if name in params:
                 params[name] = value
@@ -249,6 +261,11 @@ class Op:
         for name, value in params.items():
             if value is _REQUIRED:
                 raise self._refuse(f"the argument {name!r} is missing")
+            if hasattr(type(value), "__record__"):
+                raise self._refuse(
+                    f"{name}= is a parameter, not an argument: no gradient flows to a tensor there",
+                    fix=f"give {name}=t.item(), or t.numpy(), or write the function in other ops",
+                )
         return (tuple(arrays[0]) if self.variadic else tuple(arrays)), params
 
     @property
@@ -283,7 +300,7 @@ def elementwise(forward: Callable[..., Any], *factors: Factor, **facts: Any) -> 
     >>> del OPS["twice"]
     """
     guard = _guarded if facts.get("singular") else _scaled
-    rules = tuple(guard(factor) for factor in factors)
+    rules = tuple(guard(factor, len(factors)) for factor in factors)
     names = _argument_names([f for f in factors if callable(f)], skip=1)
     facts.setdefault("signature", ",".join(["()"] * len(factors)) + "->()")
     return _declare(
@@ -316,7 +333,7 @@ def linear(
 
     def jvp(tangents: Sequence[Any], _result: Any, *primals: Any, **params: Any) -> Any:
         moved = [
-            tangent if tangent is not None else primal if i in fixed else zeros(primal, tangents)
+            primal if i in fixed else zeros(primal, tangents) if tangent is None else tangent
             for i, (primal, tangent) in enumerate(zip(primals, tangents, strict=True))
         ]
         return row.through(moved, params)
@@ -329,7 +346,7 @@ def linear(
         names=_argument_names([t for t in transposes if t is not None], skip=2),
         rules=transposes,
         joint=joint,
-        read_by=[(t, 2) for t in transposes if t is not None],
+        read_by=[(t, 2) for t in transposes if t is not None] + ([(joint, 3)] if joint else []),
         jvp=jvp,
         always=fixed,
     )
@@ -361,7 +378,7 @@ def op(
         names=_argument_names([v for v in vjps if v is not None], skip=2),
         rules=vjps,
         joint=joint,
-        read_by=[(v, 2) for v in vjps if v is not None],
+        read_by=[(v, 2) for v in vjps if v is not None] + ([(joint, 3)] if joint else []),
         jvp=jvp,
     )
 
@@ -389,9 +406,27 @@ def fused(
         names=_argument_names([joint], skip=3),
         rules=(),
         joint=joint,
-        composite=composite,
+        composed_of=composite,
         read_by=[(joint, 3)],
         jvp=None,
+    )
+
+
+def composite(function: Callable[..., Any], **facts: Any) -> Op:
+    """Declare a function that is written in rows: it has no rule, its derivative follows.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(*arrays, **params)``, in rows and NumPy functions of the table.
+    """
+    return _declare(
+        "composite",
+        function,
+        facts,
+        names=tuple(_positional(function)),
+        rules=(),
+        read_by=[],
     )
 
 
@@ -408,7 +443,7 @@ def _declare(
     read_by: list[tuple[Callable[..., Any], int]],
     joint: Rule | None = None,
     jvp: Rule | None = None,
-    composite: Callable[..., Any] | None = None,
+    composed_of: Callable[..., Any] | None = None,
     always: Sequence[int] = (),
     broadcasts: bool = False,
 ) -> Op:
@@ -433,19 +468,22 @@ def _declare(
         rules=rules,
         joint=joint,
         jvp=jvp,
-        composite=composite,
+        composite=composed_of,
         reads=tuple(r or i in always for i, r in enumerate(reads)),
         reads_result=reads_result,
         differentiable=joint is not None or any(rule is not None for rule in rules),
         variadic=variadic,
+        optional=facts.pop("optional", ()),
         order=tuple(order.split()) if order else (*names, *params),
         doc=facts.pop("doc", (inspect.getdoc(forward) or name).split("\n")[0]),
-        group=facts.pop("group", forward.__module__.rpartition(".")[2]),
+        group=facts.pop("group", sys._getframe(2).f_globals["__name__"].rpartition(".")[2]),
         broadcasts=facts.pop("broadcasts", broadcasts),
         **facts,
     )
     OPS[name] = row
-    for function in (forward, *functions):
+    if (getattr(forward, "__module__", None) or "numpy").partition(".")[0] == "numpy":
+        functions = (forward, *functions)
+    for function in functions:
         BY_FUNCTION[function] = row
     return row
 
@@ -454,8 +492,8 @@ def _reads(rules: list[tuple[Callable[..., Any], int]], count: int) -> tuple[lis
     """Return which arguments, and whether the result, the rules read (see the module's text)."""
     reads, reads_result = [False] * count, False
     for rule, skip in rules:
-        names = _positional(rule)
-        reads_result |= not names[skip - 1].startswith("_")
+        names = _positional(rule, with_star=True)
+        reads_result |= not names[min(skip - 1, 1)].startswith("_")
         for i, name in enumerate(names[skip:]):
             reads[i] |= not name.startswith("_")
     return reads, reads_result
@@ -465,8 +503,10 @@ def _argument_names(rules: Sequence[Callable[..., Any]], skip: int) -> tuple[str
     return tuple(name.lstrip("_") for name in _positional(rules[0])[skip:]) if rules else ()
 
 
-def _positional(rule: Callable[..., Any]) -> list[str]:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+def _positional(rule: Callable[..., Any], with_star: bool = False) -> list[str]:
+    kinds = [inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    if with_star:
+        kinds.append(inspect.Parameter.VAR_POSITIONAL)
     return [p.name for p in inspect.signature(rule).parameters.values() if p.kind in kinds]
 
 
@@ -480,25 +520,30 @@ def _keyword_parameters(forward: Callable[..., Any]) -> dict[str, Any]:
 def zeros(primal: Any, tangents: Sequence[Any]) -> Any:
     """Return the tangent of an argument that does not move, of the same kind as the others."""
     like = next(tangent for tangent in tangents if tangent is not None)
-    return np.zeros(primal.shape, primal.dtype, like=like)
+    # A number in place of an array has no dtype of its own.
+    return np.zeros(np.shape(primal), getattr(primal, "dtype", like.dtype), like=like)
 
 
 # ------------------------------------------------------------------------------ diagonal rules
 
 
-def _scaled(factor: Factor) -> Rule:
-    """Return the rule ``g * factor``."""
+def _scaled(factor: Factor, arity: int) -> Rule:
+    """Return the rule ``g * factor``; the short forms save packing arguments at every call."""
     if not callable(factor):
         number = factor
+        if number == 1 and arity == 2:
+            return lambda g, _result, _a, _b: g
         if number == 1:
-            return lambda g, *_primals, **_params: g
-        return lambda g, *_primals, **_params: g * number
+            return lambda g, _result, *_primals, **_params: g
+        return lambda g, _result, *_primals, **_params: g * number
     if any(p.kind is p.KEYWORD_ONLY for p in inspect.signature(factor).parameters.values()):
         return lambda g, result, *primals, **params: g * factor(result, *primals, **params)
-    return lambda g, result, *primals: g * factor(result, *primals)
+    if arity == 1:
+        return lambda g, result, x: g * factor(result, x)
+    return lambda g, result, a, b: g * factor(result, a, b)
 
 
-def _guarded(factor: Factor) -> Rule:
+def _guarded(factor: Factor, arity: int) -> Rule:
     """Return the rule ``g * factor`` in which 0 · inf and 0 · nan are 0.
 
     A zero cotangent means that nothing downstream depends on this element, so an infinite slope
@@ -506,12 +551,14 @@ def _guarded(factor: Factor) -> Rule:
     can be transposed and differentiated again.
     """
     if not callable(factor):
-        return _scaled(factor)
+        return _scaled(factor, arity)
 
     def rule(g: Any, result: Any, *primals: Any, **params: Any) -> Any:
         # The forward pass has warned already if a value is out of its domain.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             slope = factor(result, *primals, **params)
+            if isinstance(slope, float) and math.isfinite(slope):
+                return g * slope  # np.where() would make a float64 array of a number
             return g * np.where((g == 0) & ~np.isfinite(slope), 0, slope)
 
     return rule
@@ -562,14 +609,3 @@ def nearest(name: str) -> str:
     known = set(OPS) | {f.__name__ for f in BY_FUNCTION if hasattr(f, "__name__")}
     close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
     return f"; nearest: {', '.join(close)}" if close else ""
-
-
-def stands_for(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that lets a composite stand for NumPy functions called on Tensors."""
-
-    def register(composite: Callable[..., Any]) -> Callable[..., Any]:
-        for function in functions:
-            BY_FUNCTION[function] = composite
-        return composite
-
-    return register

@@ -171,6 +171,11 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
         else:
             arrays.append(np.asarray(arg) if isinstance(arg, (list, tuple)) else arg)
             upstream.append(None)
+    recording = wanted and mode != OFF and op.differentiable
+    if recording and op.kind == "fused":  # what it saves may be the caller's own arrays
+        arrays = [a.copy() if a is arg and isinstance(a, _ndarray) else a for a, arg in zip(arrays, args, strict=True)]
+    if "index" in params:
+        params = {**params, "index": _own_index(params["index"])}
     try:
         result = op.forward(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
@@ -178,8 +183,12 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     saved = None
     if op.kind == "fused":
         result, saved = result
-    if not (wanted and mode and op.differentiable and result.dtype.kind in "fc"):
-        return constant(np.asarray(result) if isinstance(result, _generic) else result)
+    if not (recording and result.dtype.kind in "fc"):
+        if isinstance(result, _generic):
+            result = np.asarray(result)
+        elif wanted and (result.base is not None or any(result is array for array in arrays)):
+            result = result.copy()  # a view of a leaf would change with it, and nobody would know
+        return constant(result)
     primals = []
     for arg, array, up, reads in zip(args, arrays, upstream, op.reads_of(len(args)), strict=True):
         if not reads:
@@ -190,6 +199,18 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     tensor = _attach(op, result, tuple(upstream), tuple(primals), params)
     tensor._node.saved = saved  # type: ignore[union-attr]  # _attach() has just made the node
     return tensor
+
+
+def _own_index(index: Any) -> Any:
+    """Return an index in which no array is the caller's, who may write to it, and none a Tensor."""
+    if isinstance(index, tuple):
+        return tuple(_own_index(part) for part in index)
+    if isinstance(index, Tensor):
+        return index._data.copy()
+    if isinstance(index, list):
+        array = np.array(index)
+        return array if array.size else array.astype(np.intp)
+    return index.copy() if isinstance(index, _ndarray) else index
 
 
 def _attach(
@@ -229,15 +250,18 @@ def _operator(name: str, reflected: bool = False) -> Callable[[Tensor, Any], Ten
 
     def method(self: Tensor, other: Any) -> Tensor:
         op = OPS[name]
-        left, right, u, v = self._data, other, self._node, None
-        if other.__class__ is Tensor:
-            right, v = other._data, other._node
+        # The arrays of leaves are left alone: record() counts who else holds them.
+        u, v = self._node, None
+        tensors = other.__class__ is Tensor
+        if tensors:
+            v = other._node
         elif other.__class__ is not float and other.__class__ is not int:
             return record(op, (self, other), _NOTHING)
         if (u is not None and u.op is None) or (v is not None and v.op is None):
             return record(op, (self, other), _NOTHING)
         if _recording.get() == OFF or (u is None and v is None) or not op.differentiable:
             return record(op, (self, other), _NOTHING)
+        left, right = self._data, other._data if tensors else other
         try:
             result = op.forward(left, right)
         except (ValueError, TypeError) as error:
@@ -369,7 +393,7 @@ class Tensor:
             )
         self._data, self._node = array, None
         if requires_grad:
-            self.requires_grad_(name=name)
+            self._become_leaf(name)
 
     # ---- what it is
 
@@ -410,16 +434,19 @@ class Tensor:
         GradientTypeError
             The dtype is not floating.
         """
+        if self._node is None:
+            self._data = self._data.copy()  # older graphs may keep the array, and a leaf is written to
+            self._become_leaf(name)
+        return self
+
+    def _become_leaf(self, name: str) -> None:
         if self._data.dtype.kind not in "fc":
             raise GradientTypeError(
                 f"only floating tensors can require a gradient, this one is {self._data.dtype}\n"
-                f"  fix: convert first: Tensor(data, dtype=np.float64, requires_grad=True)"
+                f"  at {users_line()}\n"
+                "  fix: convert first: Tensor(data, dtype=np.float64, requires_grad=True)"
             )
-        if self._node is None:
-            if self._data.base is not None or not self._data.flags.writeable:
-                self._data = self._data.copy()  # a leaf owns its memory: optimizers write to it
-            self._node = Leaf(self._data, name)
-        return self
+        self._node = Leaf(self._data, name)
 
     def _leaf(self, wanted: str) -> Leaf:
         if not isinstance(self._node, Leaf):
@@ -492,7 +519,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return the value as a constant: no gradient flows through it."""
-        return Tensor(self._data) if isinstance(self._node, Leaf) else constant(self._data)
+        return Tensor(self._data)
 
     # ---- its gradient
 
@@ -722,7 +749,7 @@ class Tensor:
 
     def copy(self) -> Tensor:
         """Return a new tensor of the same value, through which the gradient flows."""
-        return OPS["identity"](self)  # type: ignore[no-any-return]
+        return OPS["copy"](self)  # type: ignore[no-any-return]
 
     # ---- copying
 

@@ -131,7 +131,7 @@ def _fresh(value: Any, what: str) -> Tensor:
             f"  at {users_line()}\n"
             "  fix: convert the input to a floating dtype, as in x.astype(float)"
         )
-    return constant(np.array(tensor.numpy())).requires_grad_()
+    return Tensor(tensor, requires_grad=True)
 
 
 def _result(output: Any, what: str) -> Tensor:

@@ -1,26 +1,858 @@
 """Rows that act on each element: unary and binary functions, activations, comparisons.
 
 The Jacobian of such a row is diagonal, so a derivative is one factor, written in terms of the
-result where that is simpler. Binary rows broadcast; the sweep sums their cotangents back.
-Read ``reduce.py`` next.
+result ``y`` where that is simpler. Binary rows broadcast; the sweep sums their cotangents back.
+This file knows what happens at the points without a derivative, and says it in each row's policy;
+it knows nothing of axes. Read ``reduce.py`` next.
+
+Three habits keep the factors safe. A mask stays boolean, and a constant stays a Python number, so
+that float32 is not widened. A denominator that can be 0 is replaced by infinity *before* the
+division, so that neither the slope nor its own derivative is nan. Rows whose slope can still be
+infinite are marked ``singular``: where the cotangent is 0, they return 0.
 """
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
-from tinygrad_edu.core.op import case, elementwise, op
+from tinygrad_edu.core.op import case, elementwise, linear, op
+
+__all__ = [
+    "abs",
+    "absolute",
+    "add",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "cbrt",
+    "ceil",
+    "celu",
+    "clamp",
+    "clip",
+    "cos",
+    "cosh",
+    "deg2rad",
+    "divide",
+    "elu",
+    "equal",
+    "exp",
+    "exp2",
+    "expm1",
+    "floor",
+    "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "gelu_tanh",
+    "greater",
+    "greater_equal",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "heaviside",
+    "hypot",
+    "invert",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "logaddexp2",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logsigmoid",
+    "maximum",
+    "minimum",
+    "mish",
+    "multiply",
+    "negative",
+    "not_equal",
+    "positive",
+    "power",
+    "prelu",
+    "rad2deg",
+    "reciprocal",
+    "relu",
+    "relu6",
+    "remainder",
+    "rint",
+    "round",
+    "rsqrt",
+    "selu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "sinc",
+    "sinh",
+    "softplus",
+    "softsign",
+    "sqrt",
+    "square",
+    "subtract",
+    "tan",
+    "tanh",
+    "trunc",
+    "where",
+    "xlogy",
+]
+
+_INF = math.inf
+_POSITIVE = (0.0, _INF)
+
+
+def _choose(mask: Any, slope: Any, other: Any, like: Any) -> Any:
+    """Return ``slope`` where the mask is true, else ``other``, in the dtype of ``like``.
+
+    Two Python numbers alone would make a float64 array.
+    """
+    return np.where(mask, slope, other).astype(like.dtype)
+
 
 # ------------------------------------------------------------------------------ arithmetic
 
-add = elementwise(np.add, 1, 1, doc="Sum.", formula="a + b", latex="a + b", pattern="copy")
+add = elementwise(
+    np.add, 1, 1, doc="Sum.", formula="a + b", latex="a + b", pattern="copy",
+)  # fmt: skip
+subtract = elementwise(
+    np.subtract, 1, -1, doc="Difference.", formula="a - b", latex="a - b", pattern="copy",
+)  # fmt: skip
 multiply = elementwise(
     np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a,
-    doc="Product.", formula="a b", latex="a\\,b", pattern="swap",
+    doc="Product.", formula="a b", latex=r"a\,b", pattern="swap",
 )  # fmt: skip
-subtract = elementwise(np.subtract, 1, -1, doc="Difference.", formula="a - b", latex="a - b", pattern="copy")
-negative = elementwise(np.negative, -1, doc="Negation.", formula="-x", latex="-x", pattern="scale")
+
+
+def _over(b: Any) -> Any:
+    """Return ``1 / b``, also for the number 0, by which Python itself refuses to divide."""
+    if isinstance(b, (int, float)) and b == 0:
+        return math.copysign(_INF, b)
+    return 1 / b
+
+
+divide = elementwise(
+    np.divide, lambda _y, _a, b: _over(b), lambda y, _a, b: -y / b,
+    doc="Quotient.", formula="a / b", latex=r"\frac{a}{b}", pattern="scale",
+    domain={"b": _POSITIVE}, singular=True,
+    policy="b = 0: infinite, but 0 where the cotangent is 0",
+)  # fmt: skip
+_QUOTIENT_BETWEEN_JUMPS = {"a": (5.1, 5.9), "b": (2.0, 2.5)}  # a / b is between 2 and 3
+floor_divide = elementwise(
+    np.floor_divide, 0, 0, arguments=("a", "b"), domain=_QUOTIENT_BETWEEN_JUMPS,
+    doc="Largest whole number not above the quotient.", formula="⌊a / b⌋",
+    latex=r"\left\lfloor \frac{a}{b} \right\rfloor", pattern="none",
+    policy="0 everywhere, also at the jumps, where a / b is whole",
+)  # fmt: skip
+remainder = elementwise(
+    np.remainder, 1, lambda _y, a, b: -(a // b), domain=_QUOTIENT_BETWEEN_JUMPS,
+    doc="Remainder with the sign of the divisor, as in Python's %.", formula="a - b ⌊a / b⌋",
+    latex=r"a - b \left\lfloor \frac{a}{b} \right\rfloor", pattern="scale",
+    policy="at the jumps, where a / b is whole: the slope on the right",
+)  # fmt: skip
+fmod = elementwise(
+    # The quotient comes from the result: a / b may round up to a whole number, y never does.
+    np.fmod, 1, lambda y, a, b: np.rint((y - a) / b), domain=_QUOTIENT_BETWEEN_JUMPS,
+    doc="Remainder with the sign of the dividend, as in C.", formula="a - b trunc(a / b)",
+    latex=r"a - b \operatorname{trunc} \frac{a}{b}", pattern="scale",
+    policy="at the jumps, where a / b is whole: the slope away from 0",
+)  # fmt: skip
+
+
+def _base_slope(a: Any, b: Any) -> Any:
+    """Return ``b a^(b-1)``, and 0 at a = 0 where 0 ≤ b < 1: there it is 0 · inf, or infinite."""
+    if isinstance(b, (int, float)) and not 0 <= b < 1:
+        return b * a ** (b - 1)
+    flat = (a == 0) & (b >= 0) & (b < 1)
+    return np.where(flat, 0, b * np.where(flat, 1, a) ** (b - 1))
+
+
+def _exponent_slope(y: Any, a: Any) -> Any:
+    """Return ``y ln a``, and 0 where a ≤ 0."""
+    if isinstance(a, (int, float)):
+        return y * math.log(a) if a > 0 else y * 0.0
+    positive_base = a > 0
+    return np.where(positive_base, y, 0) * np.log(np.where(positive_base, a, 1))
+
+
+power = elementwise(
+    np.power, lambda _y, a, b: _base_slope(a, b), lambda y, a, _b: _exponent_slope(y, a),
+    doc="Power.", formula="a ** b", latex="a^b", pattern="scale",
+    domain={"a": _POSITIVE}, singular=True,
+    policy="a = 0: for a 0 where 0 ≤ b < 1, infinite where b < 0; for b 0 where a ≤ 0",
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ sign and rounding
+
+positive = elementwise(
+    np.positive, 1, doc="The same value.", formula="+x", latex="+x", pattern="copy",
+)  # fmt: skip
+negative = elementwise(
+    np.negative, -1, doc="Negation.", formula="-x", latex="-x", pattern="scale",
+)  # fmt: skip
+absolute = elementwise(
+    np.absolute, lambda _y, x: np.sign(x), functions=(np.fabs,),
+    doc="Absolute value.", formula="|x|", latex="|x|", pattern="route",
+    kinks={"x": (0.0,)}, policy="0 at 0",
+)  # fmt: skip
+sign = elementwise(
+    np.sign, 0, doc="-1, 0 or 1 by the sign.", formula="sign(x)",
+    latex=r"\operatorname{sign} x", pattern="none",
+    kinks={"x": (0.0,)}, policy="0 everywhere, also at the jump at 0",
+)  # fmt: skip
+heaviside = elementwise(
+    np.heaviside, 0, lambda _y, x, _h0: x == 0,
+    doc="Step: 0 left of 0, h0 at 0, 1 right of 0.", formula="0 if x < 0, h0 if x = 0, 1 if x > 0",
+    latex=r"\Theta(x),\ \Theta(0) = h_0", pattern="none",
+    kinks={"x": (0.0,)}, policy="for x 0 everywhere, also at the jump at 0",
+)  # fmt: skip
+
+_JUMPS: dict[str, Any] = {"pattern": "none", "policy": "0 everywhere, also at the jumps"}
+floor = elementwise(
+    np.floor, 0, doc="Largest whole number not above.", formula="⌊x⌋",
+    latex=r"\lfloor x \rfloor", domain={"x": (0.1, 0.9)}, **_JUMPS,
+)  # fmt: skip
+ceil = elementwise(
+    np.ceil, 0, doc="Smallest whole number not below.", formula="⌈x⌉",
+    latex=r"\lceil x \rceil", domain={"x": (0.1, 0.9)}, **_JUMPS,
+)  # fmt: skip
+trunc = elementwise(
+    np.trunc, 0, functions=(np.fix,), doc="Whole number towards 0.", formula="trunc(x)",
+    latex=r"\operatorname{trunc} x", domain={"x": (0.1, 0.9)}, **_JUMPS,
+)  # fmt: skip
+rint = elementwise(
+    np.rint, 0, doc="Nearest whole number, halves to the even one.", formula="rint(x)",
+    latex=r"\operatorname{rint} x", domain={"x": (-0.4, 0.4)}, **_JUMPS,
+)  # fmt: skip
+
+
+def _round(a: Any, *, decimals: int = 0) -> Any:
+    return np.round(a, decimals)
+
+
+round = elementwise(
+    _round, 0, arguments=("a",), functions=(np.round, np.around), order="a decimals out",
+    doc="Value rounded to decimals, halves to the even digit.", formula="round(a, decimals)",
+    latex=r"\operatorname{round}(a, \mathit{decimals})", domain={"a": (0.51, 0.54)},
+    cases=(case((2, 3)), case((2, 3), decimals=1)), **_JUMPS,
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ powers and roots
+
+square = elementwise(
+    np.square, lambda _y, x: 2 * x, doc="Square.", formula="x²", latex="x^2", pattern="scale",
+)  # fmt: skip
+_ROOT: dict[str, Any] = {"domain": {"x": _POSITIVE}, "policy": "0 at 0, where the slope is infinite"}
+sqrt = elementwise(
+    np.sqrt, lambda y, _x: 0.5 / np.where(y == 0, _INF, y),
+    doc="Square root.", formula="√x", latex=r"\sqrt{x}", pattern="scale", **_ROOT,
+)  # fmt: skip
+cbrt = elementwise(
+    np.cbrt, lambda y, _x: 1 / np.where(y == 0, _INF, 3 * y * y),
+    doc="Cube root.", formula="∛x", latex=r"\sqrt[3]{x}", pattern="scale", **_ROOT,
+)  # fmt: skip
+
+
+def _rsqrt(x: Any) -> Any:
+    return 1 / np.sqrt(x)
+
+
+_POLE: dict[str, Any] = {
+    "domain": {"x": _POSITIVE},
+    "singular": True,
+    "policy": "0: infinite, but 0 where the cotangent is 0",
+}
+rsqrt = elementwise(
+    _rsqrt, lambda y, _x: -0.5 * y * y * y,
+    doc="Reciprocal square root.", formula="1 / √x", latex=r"\frac{1}{\sqrt{x}}",
+    pattern="scale", **_POLE,
+)  # fmt: skip
+reciprocal = elementwise(
+    np.reciprocal, lambda y, _x: -y * y,
+    doc="Reciprocal.", formula="1 / x", latex=r"\frac{1}{x}", pattern="scale", **_POLE,
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ exp and log
+
+_LN2, _LN10 = math.log(2), math.log(10)
+exp = elementwise(
+    np.exp, lambda y, _x: y, doc="Exponential.", formula="exp(x)", latex="e^x", pattern="scale",
+)  # fmt: skip
+exp2 = elementwise(
+    np.exp2, lambda y, _x: y * _LN2,
+    doc="Power of 2.", formula="2 ** x", latex="2^x", pattern="scale",
+)  # fmt: skip
+expm1 = elementwise(
+    # Not y + 1, which loses every digit for large negative x.
+    np.expm1, lambda _y, x: np.exp(x),
+    doc="Exponential minus 1, exact near 0.", formula="exp(x) - 1", latex="e^x - 1",
+    pattern="scale",
+)  # fmt: skip
+log = elementwise(
+    np.log, lambda _y, x: 1 / x,
+    doc="Natural logarithm.", formula="ln x", latex=r"\ln x", pattern="scale", **_POLE,
+)  # fmt: skip
+log2 = elementwise(
+    np.log2, lambda _y, x: 1 / (x * _LN2),
+    doc="Logarithm to base 2.", formula="log₂ x", latex=r"\log_2 x", pattern="scale", **_POLE,
+)  # fmt: skip
+log10 = elementwise(
+    np.log10, lambda _y, x: 1 / (x * _LN10),
+    doc="Logarithm to base 10.", formula="log₁₀ x", latex=r"\log_{10} x", pattern="scale", **_POLE,
+)  # fmt: skip
+log1p = elementwise(
+    np.log1p, lambda _y, x: 1 / (1 + x),
+    doc="Logarithm of 1 + x, exact near 0.", formula="ln(1 + x)", latex=r"\ln(1 + x)",
+    pattern="scale", domain={"x": (-1.0, _INF)}, singular=True,
+    policy="-1: infinite, but 0 where the cotangent is 0",
+)  # fmt: skip
+
+
+def _above_minus_infinity(y: Any) -> Any:
+    """Return y with 0 for -inf, so that ``a - y`` is -inf and not nan where both are -inf."""
+    return np.where(y == -_INF, 0, y)
+
+
+_BOTH_MINUS_INFINITY = "0 for both where a = b = -inf"
+logaddexp = elementwise(
+    np.logaddexp,
+    lambda y, a, _b: np.exp(a - _above_minus_infinity(y)),
+    lambda y, _a, b: np.exp(b - _above_minus_infinity(y)),
+    doc="Logarithm of a sum of exponentials.", formula="ln(exp a + exp b)",
+    latex=r"\ln(e^a + e^b)", pattern="scale", policy=_BOTH_MINUS_INFINITY,
+)  # fmt: skip
+logaddexp2 = elementwise(
+    np.logaddexp2,
+    lambda y, a, _b: np.exp2(a - _above_minus_infinity(y)),
+    lambda y, _a, b: np.exp2(b - _above_minus_infinity(y)),
+    doc="Logarithm to base 2 of a sum of powers of 2.", formula="log₂(2 ** a + 2 ** b)",
+    latex=r"\log_2(2^a + 2^b)", pattern="scale", policy=_BOTH_MINUS_INFINITY,
+)  # fmt: skip
+
+
+def _ln(x: Any) -> Any:
+    """Return the logarithm; of a number as a number, which widens no array."""
+    return math.log(x) if isinstance(x, (int, float)) and x > 0 else np.log(x)
+
+
+def _xlogy(a: Any, b: Any) -> Any:
+    nothing = a == 0
+    if isinstance(b, (int, float)) and b > 0:
+        return a * math.log(b)
+    return a * np.log(np.where(nothing, 1, b))
+
+
+def _xlogy_slope(a: Any, b: Any) -> Any:
+    """Return ``ln b``, and 0 where a = 0 and b ≤ 0."""
+    if isinstance(b, (int, float)) and b > 0:
+        return math.log(b)
+    return np.log(np.where((a == 0) & (b <= 0), 1, b))
+
+
+xlogy = elementwise(
+    _xlogy,
+    lambda _y, a, b: _xlogy_slope(a, b),
+    lambda _y, a, b: a / np.where((b == 0) & (a == 0), 1, b),
+    doc="a times the logarithm of b, 0 where a is 0.", formula="a ln b", latex=r"a \ln b",
+    pattern="scale", domain={"a": _POSITIVE, "b": _POSITIVE}, singular=True,
+    policy="a = 0: 0 for b; for a ln b, but 0 where b ≤ 0",
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ trigonometry
+
+sin = elementwise(
+    np.sin, lambda _y, x: np.cos(x), doc="Sine.", formula="sin(x)", latex=r"\sin x",
+    pattern="scale",
+)  # fmt: skip
+cos = elementwise(
+    np.cos, lambda _y, x: -np.sin(x), doc="Cosine.", formula="cos(x)", latex=r"\cos x",
+    pattern="scale",
+)  # fmt: skip
+tan = elementwise(
+    np.tan, lambda y, _x: 1 + y * y, doc="Tangent.", formula="tan(x)", latex=r"\tan x",
+    pattern="scale", domain={"x": (-1.4, 1.4)}, policy="none at the poles, which no float hits",
+)  # fmt: skip
+_ENDS: dict[str, Any] = {
+    "domain": {"x": (-1.0, 1.0)},
+    "singular": True,
+    "policy": "-1 and 1: infinite, but 0 where the cotangent is 0",
+}
+arcsin = elementwise(
+    # (1 - x)(1 + x) keeps the digits that 1 - x² loses near the ends.
+    np.arcsin, lambda _y, x: 1 / np.sqrt((1 - x) * (1 + x)),
+    doc="Angle of a sine.", formula="arcsin(x)", latex=r"\arcsin x", pattern="scale", **_ENDS,
+)  # fmt: skip
+arccos = elementwise(
+    np.arccos, lambda _y, x: -1 / np.sqrt((1 - x) * (1 + x)),
+    doc="Angle of a cosine.", formula="arccos(x)", latex=r"\arccos x", pattern="scale", **_ENDS,
+)  # fmt: skip
+arctan = elementwise(
+    np.arctan, lambda _y, x: 1 / (1 + x * x),
+    doc="Angle of a tangent.", formula="arctan(x)", latex=r"\arctan x", pattern="scale",
+)  # fmt: skip
+
+
+def _per_square(x: Any, a: Any, b: Any) -> Any:
+    """Return ``x / (a² + b²)``, and 0 where a = b = 0."""
+    square_sum = a * a + b * b
+    return x / np.where(square_sum == 0, _INF, square_sum)
+
+
+arctan2 = elementwise(
+    np.arctan2, lambda _y, a, b: _per_square(b, a, b), lambda _y, a, b: -_per_square(a, a, b),
+    doc="Angle of the point with height a and width b.", formula="arctan2(a, b)",
+    latex=r"\operatorname{arctan2}(a, b)", pattern="scale", domain={"b": _POSITIVE},
+    policy="0 for both at a = b = 0",
+)  # fmt: skip
+hypot = elementwise(
+    np.hypot,
+    lambda y, a, _b: a / np.where(y == 0, _INF, y),
+    lambda y, _a, b: b / np.where(y == 0, _INF, y),
+    doc="Length of the vector (a, b).", formula="√(a² + b²)", latex=r"\sqrt{a^2 + b^2}",
+    pattern="scale", domain={"a": _POSITIVE, "b": _POSITIVE}, policy="0 for both at a = b = 0",
+)  # fmt: skip
+deg2rad = elementwise(
+    np.deg2rad, math.pi / 180, functions=(np.radians,),
+    doc="Degrees as radians.", formula="x π / 180", latex=r"\frac{\pi}{180} x", pattern="scale",
+)  # fmt: skip
+rad2deg = elementwise(
+    np.rad2deg, 180 / math.pi, functions=(np.degrees,),
+    doc="Radians as degrees.", formula="x 180 / π", latex=r"\frac{180}{\pi} x", pattern="scale",
+)  # fmt: skip
+
+_SINC_SERIES = [
+    (-1) ** k * math.pi ** (2 * k) * 2 * k / math.factorial(2 * k + 1) for k in range(1, 10)
+]
+
+
+def _sinc_slope(y: Any, x: Any) -> Any:
+    """Return ``(cos πx - y) / x``, near 0 by its power series: the difference loses all digits."""
+    near = np.abs(x) < 0.25
+    close, far = np.where(near, x, 0), np.where(near, 1, x)
+    squared = close * close
+    series = _SINC_SERIES[-1]
+    for coefficient in reversed(_SINC_SERIES[:-1]):
+        series = series * squared + coefficient
+    return np.where(near, series * close, (np.cos(math.pi * far) - y) / far)
+
+
+sinc = elementwise(
+    np.sinc, _sinc_slope, functions=(np.sinc,),
+    doc="Sine of πx over πx, 1 at 0.", formula="sin(πx) / (πx)",
+    latex=r"\frac{\sin \pi x}{\pi x}", pattern="scale",
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ hyperbolic
+
+sinh = elementwise(
+    np.sinh, lambda _y, x: np.cosh(x),
+    doc="Hyperbolic sine.", formula="sinh(x)", latex=r"\sinh x", pattern="scale",
+)  # fmt: skip
+cosh = elementwise(
+    np.cosh, lambda _y, x: np.sinh(x),
+    doc="Hyperbolic cosine.", formula="cosh(x)", latex=r"\cosh x", pattern="scale",
+)  # fmt: skip
 tanh = elementwise(
     np.tanh, lambda y, _x: 1 - y * y,
     doc="Hyperbolic tangent.", formula="tanh(x)", latex=r"\tanh x", pattern="scale",
 )  # fmt: skip
+arcsinh = elementwise(
+    # hypot(x, 1) is √(x² + 1) without the overflow of x².
+    np.arcsinh, lambda _y, x: 1 / np.hypot(x, 1),
+    doc="Inverse of sinh.", formula="arcsinh(x)", latex=r"\operatorname{arcsinh} x",
+    pattern="scale",
+)  # fmt: skip
+arccosh = elementwise(
+    np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),
+    doc="Inverse of cosh.", formula="arccosh(x)", latex=r"\operatorname{arccosh} x",
+    pattern="scale", domain={"x": (1.0, _INF)}, singular=True,
+    policy="1: infinite, but 0 where the cotangent is 0",
+)  # fmt: skip
+arctanh = elementwise(
+    np.arctanh, lambda _y, x: 1 / ((1 - x) * (1 + x)),
+    doc="Inverse of tanh.", formula="arctanh(x)", latex=r"\operatorname{arctanh} x",
+    pattern="scale", **_ENDS,
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ activations: ramps
+
+
+def _relu(x: Any) -> Any:
+    return np.maximum(x, 0)
+
+
+def _leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
+    return np.where(x > 0, x, negative_slope * x)
+
+
+def _prelu(x: Any, weight: Any) -> Any:
+    return np.where(x > 0, x, weight * x)
+
+
+def _relu6(x: Any) -> Any:
+    return np.minimum(np.maximum(x, 0), 6)
+
+
+def _hardtanh(x: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    return np.minimum(np.maximum(x, min_val), max_val)
+
+
+def _hardsigmoid(x: Any) -> Any:
+    return _relu6(x + 3) / 6
+
+
+def _hardswish(x: Any) -> Any:
+    return x * (_relu6(x + 3) / 6)
+
+
+def _clip(a: Any, *, a_min: Any = None, a_max: Any = None) -> Any:
+    return np.clip(a, a_min, a_max)
+
+
+def _within(x: Any, low: Any, high: Any) -> Any:
+    """Return the mask of what is strictly between the bounds, of which ``None`` bounds nothing."""
+    return (x > (-_INF if low is None else low)) & (x < (_INF if high is None else high))
+
+
+relu = elementwise(
+    _relu, lambda y, _x: y > 0,
+    doc="Rectified linear unit.", formula="max(x, 0)", latex=r"\max(x, 0)", pattern="route",
+    kinks={"x": (0.0,)}, policy="0 at 0",
+)  # fmt: skip
+leaky_relu = elementwise(
+    _leaky_relu, lambda _y, x, *, negative_slope: _choose(x > 0, 1, negative_slope, x),
+    doc="Rectified linear unit that leaks to the left.",
+    formula="x if x > 0 else negative_slope · x", pattern="route",
+    latex=r"\begin{cases} x & x > 0 \\ \alpha x & x \le 0 \end{cases}",
+    kinks={"x": (0.0,)}, policy="negative_slope at 0",
+    cases=(case((2, 3)), case((2, 3), negative_slope=0.3), case((), negative_slope=0.3)),
+)  # fmt: skip
+prelu = elementwise(
+    _prelu,
+    lambda _y, x, weight: _choose(x > 0, 1, weight, _y),
+    lambda _y, x, _weight: np.minimum(x, 0),
+    doc="Leaky rectified linear unit whose slope is learnt.", formula="x if x > 0 else weight · x",
+    latex=r"\begin{cases} x & x > 0 \\ w x & x \le 0 \end{cases}", pattern="route",
+    kinks={"x": (0.0,)}, policy="weight at 0",
+)  # fmt: skip
+relu6 = elementwise(
+    _relu6, lambda y, _x: (y > 0) & (y < 6),
+    doc="Rectified linear unit that ends at 6.", formula="min(max(x, 0), 6)",
+    latex=r"\min(\max(x, 0), 6)", pattern="route", kinks={"x": (0.0, 6.0)}, policy="0 at 0 and 6",
+)  # fmt: skip
+hardtanh = elementwise(
+    _hardtanh, lambda _y, x, *, min_val, max_val: _within(x, min_val, max_val),
+    doc="Ramp between two values.", formula="min(max(x, min_val), max_val)",
+    latex=r"\min(\max(x, \mathit{min}), \mathit{max})", pattern="route",
+    kinks={"x": (-1.0, 0.5, 1.0)}, policy="0 at both bounds",
+    cases=(case((2, 3)), case((2, 3), max_val=0.5), case(())),
+)  # fmt: skip
+hardsigmoid = elementwise(
+    _hardsigmoid, lambda _y, x: _choose(_within(x, -3, 3), 1 / 6, 0, x),
+    doc="Sigmoid in three straight pieces.", formula="min(max(x + 3, 0), 6) / 6",
+    latex=r"\frac{1}{6} \min(\max(x + 3, 0), 6)", pattern="route",
+    kinks={"x": (-3.0, 3.0)}, policy="0 at -3 and 3",
+)  # fmt: skip
+hardswish = elementwise(
+    _hardswish, lambda _y, x: np.where(x >= 3, 1, np.where(x > -3, x / 3 + 0.5, 0)),
+    doc="Swish in three pieces.", formula="x · hardsigmoid(x)",
+    latex=r"\frac{x}{6} \min(\max(x + 3, 0), 6)", pattern="scale",
+    kinks={"x": (-3.0, 3.0)}, policy="the outer slopes: 0 at -3, 1 at 3",
+)  # fmt: skip
+clip = elementwise(
+    _clip, lambda _y, a, *, a_min, a_max: _within(a, a_min, a_max),
+    functions=(np.clip,), order="a a_min a_max out",
+    doc="Value limited to an interval; a bound may be None.", formula="min(max(a, a_min), a_max)",
+    latex=r"\min(\max(a, a_{\min}), a_{\max})", pattern="route",
+    kinks={"a": (-0.5, 0.75)}, policy="0 at both bounds and outside; none for the bounds",
+    cases=(
+        case((2, 3), a_min=-0.5, a_max=0.75), case((2, 3), a_min=-0.5), case((2, 3), a_max=0.75),
+        case((), a_min=-0.5, a_max=0.75),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ activations: smooth
+
+# Self-normalizing: fixed points of mean 0 and variance 1 (Klambauer et al. 2017, eq. 14).
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+_GELU_SCALE, _GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
+
+
+def _elu(x: Any, *, alpha: float = 1.0) -> Any:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _celu(x: Any, *, alpha: float = 1.0) -> Any:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+
+
+def _selu(x: Any) -> Any:
+    return _SELU_SCALE * _elu(x, alpha=_SELU_ALPHA)
+
+
+def _sigmoid(x: Any) -> Any:
+    # Where exp(-x) overflows, the result is 0 to the last digit: not worth a warning.
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
+
+
+def _logsigmoid(x: Any) -> Any:
+    return -np.logaddexp(-x, 0)
+
+
+def _softplus(x: Any) -> Any:
+    return np.logaddexp(x, 0)
+
+
+def _softsign(x: Any) -> Any:
+    return x / (1 + np.abs(x))
+
+
+def _silu(x: Any) -> Any:
+    return x * _sigmoid(x)
+
+
+def _mish(x: Any) -> Any:
+    return x * np.tanh(_softplus(x))
+
+
+def _gelu_tanh(x: Any) -> Any:
+    # (1 + tanh u) / 2 is sigmoid(2u), which keeps its digits for large negative u.
+    return x * _sigmoid(2 * _GELU_SCALE * (x + _GELU_CUBIC * x * x * x))
+
+
+def _softsign_slope(_y: Any, x: Any) -> Any:
+    below = 1 + np.abs(x)
+    return 1 / (below * below)
+
+
+def _silu_slope(y: Any, x: Any) -> Any:
+    gate = sigmoid(x)
+    return gate + y * (1 - gate)
+
+
+def _mish_slope(_y: Any, x: Any) -> Any:
+    gate = np.tanh(softplus(x))
+    return gate + x * (1 - gate * gate) * sigmoid(x)
+
+
+def _gelu_tanh_slope(y: Any, x: Any) -> Any:
+    squared = x * x
+    gate = sigmoid(2 * _GELU_SCALE * x * (1 + _GELU_CUBIC * squared))
+    return gate + y * (1 - gate) * (2 * _GELU_SCALE * (1 + 3 * _GELU_CUBIC * squared))
+
+
+_SECOND_JUMPS: dict[str, Any] = {"kinks": {"x": (0.0,)}, "policy": "smooth to first order; the second jumps at 0"}
+elu = elementwise(
+    _elu, lambda y, x, *, alpha: np.where(x > 0, 1, y + alpha),
+    doc="Exponential linear unit.", formula="x if x > 0 else alpha (exp(x) - 1)",
+    latex=r"\begin{cases} x & x > 0 \\ \alpha (e^x - 1) & x \le 0 \end{cases}", pattern="scale",
+    kinks={"x": (0.0,)}, policy="alpha at 0, which is a kink unless alpha = 1",
+    cases=(case((2, 3)), case((2, 3), alpha=0.7), case((), alpha=0.7)),
+)  # fmt: skip
+celu = elementwise(
+    _celu, lambda y, x, *, alpha: np.where(x > 0, 1, y / alpha + 1),
+    doc="Exponential linear unit of continuous slope.",
+    formula="x if x > 0 else alpha (exp(x / alpha) - 1)", pattern="scale",
+    latex=r"\begin{cases} x & x > 0 \\ \alpha (e^{x / \alpha} - 1) & x \le 0 \end{cases}",
+    cases=(case((2, 3)), case((2, 3), alpha=0.7), case((), alpha=0.7)), **_SECOND_JUMPS,
+)  # fmt: skip
+selu = elementwise(
+    _selu, lambda y, x: np.where(x > 0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA),
+    doc="Self-normalizing exponential linear unit.", formula="1.0507 elu(x, alpha=1.6733)",
+    latex=r"\lambda \begin{cases} x & x > 0 \\ \alpha (e^x - 1) & x \le 0 \end{cases}",
+    pattern="scale", kinks={"x": (0.0,)}, policy="the left slope, 1.7581, at 0",
+)  # fmt: skip
+sigmoid = elementwise(
+    _sigmoid, lambda y, _x: y * (1 - y),
+    doc="Logistic sigmoid.", formula="1 / (1 + exp(-x))", latex=r"\frac{1}{1 + e^{-x}}",
+    pattern="scale",
+)  # fmt: skip
+logsigmoid = elementwise(
+    _logsigmoid, lambda _y, x: sigmoid(-x),
+    doc="Logarithm of the sigmoid.", formula="-ln(1 + exp(-x))", latex=r"-\ln(1 + e^{-x})",
+    pattern="scale",
+)  # fmt: skip
+softplus = elementwise(
+    _softplus, lambda _y, x: sigmoid(x),
+    doc="Smooth rectifier.", formula="ln(1 + exp(x))", latex=r"\ln(1 + e^x)", pattern="scale",
+)  # fmt: skip
+softsign = elementwise(
+    _softsign, _softsign_slope,
+    doc="Sigmoid without exponentials.", formula="x / (1 + |x|)", latex=r"\frac{x}{1 + |x|}",
+    pattern="scale", **_SECOND_JUMPS,
+)  # fmt: skip
+silu = elementwise(
+    _silu, _silu_slope,
+    doc="Sigmoid linear unit, also called swish.", formula="x · sigmoid(x)",
+    latex=r"\frac{x}{1 + e^{-x}}", pattern="scale",
+)  # fmt: skip
+mish = elementwise(
+    _mish, _mish_slope,
+    doc="Mish.", formula="x tanh(softplus(x))", latex=r"x \tanh \ln(1 + e^x)", pattern="scale",
+)  # fmt: skip
+gelu_tanh = elementwise(
+    _gelu_tanh, _gelu_tanh_slope,
+    doc="Gaussian error linear unit in its tanh form.",
+    formula="x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³)))", pattern="scale",
+    latex=r"\frac{x}{2} \left(1 + \tanh \sqrt{\tfrac{2}{\pi}} (x + 0.044715\,x^3)\right)",
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ choosing
+
+_SHARED: dict[str, Any] = {
+    "pattern": "route",
+    "kinks": {"a": "ties"},
+    "policy": "equal elements share the gradient equally; none where the result is nan",
+}
+_SKIPS_NAN: dict[str, Any] = {**_SHARED, "policy": "equal elements share the gradient equally; nan gets none"}
+
+
+def _won(wins: Any, a: Any, b: Any, like: Any) -> Any:
+    """Return 1 where the argument wins, 1/2 at a tie, else 0."""
+    return _choose(a == b, 0.5, wins, like)
+
+
+def _beats_nan(a: Any, b: Any) -> Any:
+    """Return the mask of where b is nan and a is not."""
+    return np.isnan(b) & ~np.isnan(a)
+
+
+maximum = elementwise(
+    np.maximum, lambda _y, a, b: _won(a > b, a, b, _y), lambda _y, a, b: _won(b > a, a, b, _y),
+    doc="Larger of two, nan if one is nan.", formula="max(a, b)", latex=r"\max(a, b)", **_SHARED,
+)  # fmt: skip
+minimum = elementwise(
+    np.minimum, lambda _y, a, b: _won(a < b, a, b, _y), lambda _y, a, b: _won(b < a, a, b, _y),
+    doc="Smaller of two, nan if one is nan.", formula="min(a, b)", latex=r"\min(a, b)", **_SHARED,
+)  # fmt: skip
+fmax = elementwise(
+    np.fmax,
+    lambda _y, a, b: _won((a > b) | _beats_nan(a, b), a, b, _y),
+    lambda _y, a, b: _won((b > a) | _beats_nan(b, a), a, b, _y),
+    doc="Larger of two, the other if one is nan.", formula="fmax(a, b)",
+    latex=r"\operatorname{fmax}(a, b)", **_SKIPS_NAN,
+)  # fmt: skip
+fmin = elementwise(
+    np.fmin,
+    lambda _y, a, b: _won((a < b) | _beats_nan(a, b), a, b, _y),
+    lambda _y, a, b: _won((b < a) | _beats_nan(b, a), a, b, _y),
+    doc="Smaller of two, the other if one is nan.", formula="fmin(a, b)",
+    latex=r"\operatorname{fmin}(a, b)", **_SKIPS_NAN,
+)  # fmt: skip
+
+_CONDITION = np.array([[True, False, True], [False, False, True]])
+where = linear(
+    np.where,
+    None,
+    lambda g, _result, condition, _x, _y: np.where(condition, g, 0),
+    lambda g, _result, condition, _x, _y: np.where(condition, 0, g),
+    params={}, functions=(np.where,), broadcasts=True, selects=True,
+    doc="x where the condition holds, else y.", formula="x if condition else y",
+    latex=r"\begin{cases} x & \text{condition} \\ y & \text{else} \end{cases}", pattern="route",
+    signature="(),(),()->()", policy="a nan or infinite slope in the branch not taken is stopped",
+    cases=(
+        case(_CONDITION, (2, 3), (2, 3)), case(_CONDITION, (3,), (2, 1)),
+        case(_CONDITION[:, :1], (), (2, 3)), case(np.array(True), (), ()),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ no derivative
+
+_MASK: dict[str, Any] = {"pattern": "none", "policy": "the result is a mask: no gradient flows"}
+_OF_ONE: dict[str, Any] = {
+    "arguments": ("x",), "signature": "()->()", "cases": (case((2, 3)), case(())), **_MASK,
+}  # fmt: skip
+_OF_TWO: dict[str, Any] = {
+    "arguments": ("a", "b"), "signature": "(),()->()", "broadcasts": True,
+    "cases": (case((2, 3), (2, 3)), case((2, 1), (3,)), case((), (2,))), **_MASK,
+}  # fmt: skip
+_BOOLEANS = np.array([True, True, False, False]), np.array([True, False, True, False])
+_OF_BITS: dict[str, Any] = {**_OF_TWO, "cases": (case(*_BOOLEANS), case(np.array([6, 5]), np.array(3)))}
+
+less = op(
+    np.less, None, None, doc="Whether a is smaller.", formula="a < b", latex="a < b", **_OF_TWO,
+)  # fmt: skip
+less_equal = op(
+    np.less_equal, None, None, doc="Whether a is not larger.", formula="a ≤ b", latex=r"a \le b",
+    **_OF_TWO,
+)  # fmt: skip
+greater = op(
+    np.greater, None, None, doc="Whether a is larger.", formula="a > b", latex="a > b", **_OF_TWO,
+)  # fmt: skip
+greater_equal = op(
+    np.greater_equal, None, None, doc="Whether a is not smaller.", formula="a ≥ b",
+    latex=r"a \ge b", **_OF_TWO,
+)  # fmt: skip
+equal = op(
+    np.equal, None, None, doc="Whether two are equal.", formula="a = b", latex="a = b", **_OF_TWO,
+)  # fmt: skip
+not_equal = op(
+    np.not_equal, None, None, doc="Whether two differ.", formula="a ≠ b", latex=r"a \ne b",
+    **_OF_TWO,
+)  # fmt: skip
+logical_and = op(
+    np.logical_and, None, None, doc="Whether both are true.", formula="a and b",
+    latex=r"a \land b", **_OF_TWO,
+)  # fmt: skip
+logical_or = op(
+    np.logical_or, None, None, doc="Whether one is true, or both.", formula="a or b",
+    latex=r"a \lor b", **_OF_TWO,
+)  # fmt: skip
+logical_xor = op(
+    np.logical_xor, None, None, doc="Whether exactly one is true.", formula="a xor b",
+    latex=r"a \veebar b", **_OF_TWO,
+)  # fmt: skip
+logical_not = op(
+    np.logical_not, None, doc="Whether it is false.", formula="not x", latex=r"\lnot x", **_OF_ONE,
+)  # fmt: skip
+bitwise_and = op(
+    np.bitwise_and, None, None, doc="Bits set in both.", formula="a & b",
+    latex=r"a \mathbin{\&} b", **_OF_BITS,
+)  # fmt: skip
+bitwise_or = op(
+    np.bitwise_or, None, None, doc="Bits set in one or both.", formula="a | b",
+    latex=r"a \mathbin{|} b", **_OF_BITS,
+)  # fmt: skip
+bitwise_xor = op(
+    np.bitwise_xor, None, None, doc="Bits set in exactly one.", formula="a ^ b",
+    latex=r"a \oplus b", **_OF_BITS,
+)  # fmt: skip
+invert = op(
+    np.invert, None, doc="All bits turned.", formula="~x", latex=r"\mathord{\sim} x",
+    **{**_OF_ONE, "cases": (case(_BOOLEANS[0]), case(np.array([6, 5])))},
+)  # fmt: skip
+isnan = op(
+    np.isnan, None, doc="Whether it is not a number.", formula="x is nan",
+    latex=r"x = \text{nan}", **_OF_ONE,
+)  # fmt: skip
+isinf = op(
+    np.isinf, None, doc="Whether it is infinite.", formula="|x| = ∞", latex=r"|x| = \infty",
+    **_OF_ONE,
+)  # fmt: skip
+isfinite = op(
+    np.isfinite, None, doc="Whether it is neither infinite nor nan.", formula="|x| < ∞",
+    latex=r"|x| < \infty", **_OF_ONE,
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------ other names
+
+abs, clamp = absolute, clip
+"""Python's and PyTorch's names."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.op import case, linear, stands_for
+from tinygrad_edu.core.op import case, composite, linear
 from tinygrad_edu.errors import OpError, explain
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "broadcast_to",
     "cat",
     "concatenate",
+    "copy",
     "expand_dims",
     "flatten",
     "hstack",
@@ -50,12 +51,29 @@ def _identity(x: Any) -> Any:
 identity = linear(
     _identity,
     lambda g, _y, _x: g,
-    doc="The same value on a node of its own.",
+    doc="The same value, in the same memory, on a node of its own.",
+    formula="x",
+    latex="x",
+    pattern="copy",
+    signature="()->()",
+    cases=(case((2, 3)), case(())),
+)
+
+
+def _copy(x: Any) -> Any:
+    return x.copy()
+
+
+copy = linear(
+    _copy,
+    lambda g, _y, _x: g,
+    doc="The same value in memory of its own.",
     formula="x",
     latex="x",
     pattern="copy",
     signature="()->()",
     functions=(np.copy,),
+    order="x order subok",
     cases=(case((2, 3)), case(())),
 )
 
@@ -139,15 +157,19 @@ reshape = linear(
 )
 
 
-@stands_for(np.ravel)
-def ravel(x: Any) -> Any:
-    """Return the elements on one axis."""
+def _ravel(x: Any) -> Any:
+    """Put all elements on one axis."""
     return reshape(x, -1)
 
 
-def flatten(x: Any, *, start_axis: int = 0) -> Any:
-    """Return the tensor with the axes from `start_axis` on joined into one."""
+def _flatten(x: Any, *, start_axis: int = 0) -> Any:
+    """Join the axes from `start_axis` on into one."""
     return reshape(x, (*x.shape[:start_axis], int(np.prod(x.shape[start_axis:]))))
+
+
+_JOINED = {"formula": "x on one axis", "latex": r"\mathrm{vec}(x)", "pattern": "reshape", "signature": "(m,n)->(k)"}
+ravel = composite(_ravel, functions=(np.ravel,), order="x order", cases=(case((2, 3)), case(())), **_JOINED)
+flatten = composite(_flatten, cases=(case((2, 3, 4), start_axis=1), case((2, 3))), **_JOINED)
 
 
 def _expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
@@ -184,16 +206,19 @@ squeeze = linear(
 )
 
 
-@stands_for(np.atleast_1d)
-def atleast_1d(x: Any) -> Any:
-    """Return the tensor with at least one axis."""
+def _atleast_1d(x: Any) -> Any:
+    """Give a scalar one axis."""
     return x if np.ndim(x) >= 1 else reshape(x, (1,))
 
 
-@stands_for(np.atleast_2d)
-def atleast_2d(x: Any) -> Any:
-    """Return the tensor with at least two axes, a vector becoming a row."""
+def _atleast_2d(x: Any) -> Any:
+    """Give a scalar or a vector two axes, a vector becoming a row."""
     return x if np.ndim(x) >= 2 else reshape(x, (1, -1))
+
+
+_AT_LEAST = {"formula": "x with axes in front", "latex": "x", "pattern": "reshape", "signature": "()->(n)"}
+atleast_1d = composite(_atleast_1d, functions=(np.atleast_1d,), cases=(case(()), case((2,))), **_AT_LEAST)
+atleast_2d = composite(_atleast_2d, functions=(np.atleast_2d,), cases=(case(()), case((2,))), **_AT_LEAST)
 
 
 # ------------------------------------------------------------------------------ axes in another order
@@ -269,11 +294,11 @@ def _concatenate(*arrays: Any, axis: int | None = 0) -> Any:
 
 
 def _cut(
-    g: Any, _y: Any, _saved: Any, *primals: Any, wanted: Sequence[bool], into: Any, axis: int | None
+    g: Any, _y: Any, _saved: Any, *_primals: Any, wanted: Sequence[bool], into: Any, axis: int | None
 ) -> list[Any]:
     """Return for each array its part of the cotangent."""
     parts, start = [], 0
-    for primal, want in zip(primals, wanted, strict=True):
+    for primal, want in zip(_primals, wanted, strict=True):
         length = primal.size if axis is None else primal.shape[axis]
         where: list[Any] = [slice(None)] * g.ndim
         where[0 if axis is None else axis] = slice(start, start + length)
@@ -304,33 +329,45 @@ concatenate = linear(
 )
 
 
-@stands_for(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Return the arrays, of one shape, joined along a new axis."""
+def _stack(*arrays: Any, axis: int = 0) -> Any:
+    """Join arrays of one shape along a new axis."""
     return concatenate([np.expand_dims(array, axis) for array in arrays], axis)
 
 
-@stands_for(np.vstack)
-def vstack(arrays: Sequence[Any]) -> Any:
-    """Return the arrays joined along the first axis, vectors as rows."""
-    return concatenate([atleast_2d(array) for array in arrays], 0)
+def _vstack(*arrays: Any) -> Any:
+    """Join along the first axis, vectors as rows."""
+    return concatenate([_atleast_2d(array) for array in arrays], 0)
 
 
-@stands_for(np.hstack)
-def hstack(arrays: Sequence[Any]) -> Any:
-    """Return the arrays joined along the second axis, vectors end to end."""
-    return concatenate([atleast_1d(array) for array in arrays], 0 if np.ndim(arrays[0]) <= 1 else 1)
+def _hstack(*arrays: Any) -> Any:
+    """Join along the second axis, vectors end to end."""
+    return concatenate([_atleast_1d(array) for array in arrays], 0 if np.ndim(arrays[0]) <= 1 else 1)
 
 
-@stands_for(np.split)
-def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
-    """Return the parts of a tensor: equal ones, or cut before the given indices.
+_STACKED = {
+    "formula": "arrays joined",
+    "latex": r"[x_1, x_2, \ldots]",
+    "pattern": "route",
+    "signature": "(m),(n)->(k)",
+    "arguments": ("arrays",),
+    "variadic": True,
+}
+stack = composite(
+    _stack, functions=(np.stack,), order="arrays axis out dtype casting",
+    cases=(case((2, 3), (2, 3)), case((2, 3), (2, 3), axis=-1)), **_STACKED,
+)  # fmt: skip
+vstack = composite(
+    _vstack, functions=(np.vstack,), order="arrays dtype casting",
+    cases=(case((3,), (2, 3)),), **_STACKED,
+)  # fmt: skip
+hstack = composite(
+    _hstack, functions=(np.hstack,), order="arrays dtype casting",
+    cases=(case((3,), (2,)), case((2, 3), (2, 1))), **_STACKED,
+)  # fmt: skip
 
-    Raises
-    ------
-    OpError
-        The axis cannot be cut into that many equal parts.
-    """
+
+def _split(x: Any, *, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+    """Cut along an axis into equal parts, or before the given indices; returns a list."""
     length = x.shape[axis]
     if isinstance(indices_or_sections, int):
         if indices_or_sections < 1 or length % indices_or_sections:
@@ -344,7 +381,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
                 )
             )
         part = length // indices_or_sections
-        cuts = list(range(part, length, part)) if part else [0] * (indices_or_sections - 1)
+        cuts = [part * i for i in range(1, indices_or_sections)]
     else:
         cuts = list(indices_or_sections)
     before = (slice(None),) * (axis % x.ndim)
@@ -353,11 +390,21 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     ]
 
 
-@stands_for(np.unstack) if hasattr(np, "unstack") else (lambda f: f)
-def unbind(x: Any, axis: int = 0) -> tuple[Any, ...]:
-    """Return the slices along an axis, which is removed."""
-    return tuple(x[(*(slice(None),) * (axis % x.ndim), i)] for i in range(x.shape[axis]))
+def _unbind(x: Any, *, axis: int = 0) -> tuple[Any, ...]:
+    """Cut into slices along an axis, which is removed; returns a tuple."""
+    before = (slice(None),) * (axis % x.ndim)
+    return tuple(x[(*before, i)] for i in range(x.shape[axis]))
 
+
+_CUT = {"formula": "parts of x", "latex": r"x_{[i:j]}", "pattern": "route", "signature": "(n)->(m),(k)"}
+split = composite(
+    _split, functions=(np.split,),
+    cases=(case((4, 3), indices_or_sections=2), case((2, 5), indices_or_sections=(1, 3), axis=1)), **_CUT,
+)  # fmt: skip
+unbind = composite(
+    _unbind, functions=(np.unstack,) if hasattr(np, "unstack") else (),
+    cases=(case((3, 2)), case((2, 3), axis=-1)), **_CUT,
+)  # fmt: skip
 
 cat, permute, unsqueeze = concatenate, transpose, expand_dims
 """PyTorch's names."""

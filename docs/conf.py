@@ -1,0 +1,48 @@
+"""Settings of the documentation: Sphinx reads MyST pages and runs the notebooks among them.
+
+Build with ``sphinx-build -W --keep-going -b html docs docs/_build/html``: a warning is an error,
+and so is an exception in a page. A page whose front matter says ``file_format: mystnb`` and names
+the kernel ``python3`` is run at every build; nothing that a page prints is stored. Formulas become
+MathML in the page itself (``_ext/mathml.py``).
+"""
+
+import sys
+from pathlib import Path
+
+import tinygrad_edu
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "tinygrad_edu"
+author = "the tinygrad_edu authors"
+project_copyright = "2026, the tinygrad_edu authors"
+version = release = tinygrad_edu.__version__
+
+extensions = [
+    "mathml",
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+nitpicky = True  # a reference that leads nowhere is a warning, and a warning is an error
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+nb_execution_mode = "force"
+nb_execution_in_temp = True  # what a page writes does not stay in the tree
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_execution_timeout = 120
+nb_merge_streams = True
+
+# Rows are functions: their members are shown by the pages that explain them.
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = f"tinygrad_edu {release}"
+html_static_path = ["_static"]
+html_css_files = ["page.css"]
+html_math_renderer = "mathml"

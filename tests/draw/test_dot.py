@@ -1,0 +1,182 @@
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+
+from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture
+from tinygrad_edu.draw.dot import dot_source
+from tinygrad_edu.draw.picture import clean
+
+HOSTILE = [
+    'say "hi"',
+    "<script>alert(1)</script>",
+    "]]>",
+    "-->",
+    "two\nlines",
+    "back\\slash \\N \\G \\l \\",
+    "größe 層 🙂 ∂",
+    "&amp; &lt; &#60; & ;",
+    "'; drop table",
+    "<b>bold</b>",
+    "<",
+    ">",
+    "",
+    "   ",
+    "\x00\x08\x1f\x7f",
+    "\ud800",
+    "\u202egnp",
+    "port:n",
+    "n-0",
+    "digraph { a -> b }",
+    "{ | }",
+    "//comment",
+    "/*",
+    "#",
+    "x" * 5000,
+]
+
+
+def hostile_picture(name):
+    bars = (Bar(0.3, Line(name)),)
+    histograms = (Histogram((1,) * 12, caption=Line(name)),)
+    cards = (
+        Card(name, "input", name, name, (Line(name, "orange"),), ((name, "1"),), histograms, bars),
+        Card("o", "op", name, lines=(Line(name),), tooltip=name, cluster=name),
+        Card("p" + name, "parameter", name, name, cluster=name),
+    )
+    edges = (
+        Edge(name, "o", (Line(name), Line(name, "red")), tooltip=name),
+        Edge("p" + name, "o", (Line(name),)),
+    )
+    clusters = (Cluster(name, name, name, name),)
+    return Picture(cards, edges, clusters, title=name, description=name)
+
+
+TOKEN = re.compile(r'\s+|"((?:[^"\\]|\\.)*)"|->|[\w.#-]+|[][{}=;,:]', re.S)
+
+
+def tokens(source):
+    """Yield (kind, text) of DOT source by the rules of its grammar; nothing is repaired."""
+    place = 0
+    while place < len(source):
+        match = TOKEN.match(source, place)
+        if match:
+            place = match.end()
+            if match[1] is not None:
+                yield "quoted", match[1]
+            elif match[0].strip():
+                yield "plain", match[0]
+            continue
+        assert source[place] == "<", source[place : place + 40]
+        depth, start = 1, place + 1
+        while depth:
+            place += 1
+            depth += {"<": 1, ">": -1}.get(source[place], 0)
+        place += 1
+        yield "html", source[start : place - 1]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_of_a_user_gets_out_of_its_place(name):
+    found = list(tokens(dot_source(hostile_picture(name)).encode().decode()))
+    plain = [text for kind, text in found if kind == "plain"]
+    assert plain.count("{") == plain.count("}") == 3  # the graph, the cluster, one rank
+    assert plain.count("->") == 2
+    names = {text for kind, text in found if kind == "quoted" and re.fullmatch(r"n-\d+", text)}
+    assert names - {name} == {"n-0", "n-1", "n-2"} - {name}
+    written = set()
+    for kind, text in found:
+        if kind == "html":
+            root = ET.fromstring(f"<label>{text}</label>")
+            assert {element.tag for element in root.iter()} <= {
+                "label", "TABLE", "TR", "TD", "FONT", "B",
+            }  # fmt: skip
+            written.update(element.text for element in root.iter() if element.text)
+    if clean(name):
+        assert clean(name).replace("\\", "\\\\") in written  # in labels, too, \\ is a sign to DOT
+
+
+def test_equal_pictures_give_equal_bytes(net):
+    assert dot_source(net) == dot_source(replace(net))
+
+
+def test_ids_are_stable(net):
+    source = dot_source(net)
+    for number in range(len(net.cards)):
+        assert f'id="n-{number}"' in source
+    for name in ("e-2-0", "e-2-1", "e-7-1", "c-0", "c-1", "c-1-border"):
+        assert f'id="{name}"' in source
+
+
+def statement(source, start):
+    """Return the attributes of the edge or node that begins so, tables taken out."""
+    line = next(line for line in source.splitlines() if line.strip().startswith(start))
+    return re.sub(r"<.*>", "", line)
+
+
+def test_the_backbone_is_heavy_and_in_one_group(net):
+    source = dot_source(net)
+    spine = statement(source, '"n-0":e -> "n-2":w')
+    assert "weight=50" in spine
+    assert source.count("weight=50") == 5
+    assert source.count("group=main") == 6
+
+
+def test_parameters_share_the_rank_of_their_op(net):
+    ranks = re.findall(r"\{\s*rank=same\s(.*?)\n\t*\}", dot_source(net), re.S)
+    found = [re.findall(r'^\s*"(n-\d+)" \[', rank, re.M) for rank in ranks]
+    assert sorted(found) == [["n-2", "n-1"], ["n-4", "n-3"], ["n-7", "n-6"]]
+
+
+def test_gradients_point_back_and_what_is_absent_is_dashed(net):
+    source = dot_source(net)
+    assert "dir=back" in statement(source, '"n-2":e -> "n-4":w')
+    assert "style=dashed" in statement(source, '"n-0":e -> "n-2":w')
+    assert "dir=" not in statement(source, '"n-0":e -> "n-2":w')
+
+
+def test_bars_are_cells_of_fixed_size(net):
+    source = dot_source(net)
+    columns = source.count('FIXEDSIZE="TRUE" WIDTH="6"')
+    assert columns == 2 * 12 * 4  # air and bar, twelve each, four histograms
+    assert "<IMG" not in source
+
+
+def test_only_roles_that_occur_are_in_the_legend(net):
+    assert "gradient not computed" in dot_source(net)
+    assert "frozen" not in dot_source(net)
+    assert "gradient not computed" not in dot_source(replace(net, legend=()))
+
+
+def test_a_folded_cluster_has_two_borders_and_its_count(net):
+    source = dot_source(net)
+    assert "× 3" in source
+    assert source.count('subgraph "cluster-1-border"') == 1
+
+
+def test_states_change_the_look():
+    plain = Card("a", "parameter", "W")
+    shown = {
+        dot_source(Picture((card,), legend=()))
+        for card in (
+            plain,
+            replace(plain, frozen=True),
+            replace(plain, nonfinite=3),
+            replace(plain, heat=4),
+            replace(plain, pale=True),
+            replace(plain, role="op"),
+        )
+    }
+    assert len(shown) == 6
+
+
+def test_deep_nests_and_long_chains_need_no_recursion(chain):
+    depth = 1500
+    nest = Picture(
+        (Card("a", "op", "a", cluster=f"c{depth - 1}"),),
+        (),
+        tuple(Cluster(f"c{i}", "", parent=f"c{i - 1}" if i else None) for i in range(depth)),
+    )
+    assert dot_source(nest).count("subgraph") == depth
+    assert '"n-4000"' in dot_source(chain(2000))

@@ -1,0 +1,39 @@
+"""Automatic differentiation and neural networks on NumPy, written to be read.
+
+An op is one row of a table: a NumPy function with its derivative written beside it
+(``tinygrad_edu.ops``). A `Tensor` records what is computed with it, and ``backward()`` sweeps the
+record in reverse (``tinygrad_edu.core``). Start with ``core/tensor.py``.
+
+Examples
+--------
+>>> import numpy as np
+>>> from tinygrad_edu import Tensor
+>>> w = Tensor([1.0, 2.0], requires_grad=True)
+>>> loss = np.square(np.tanh(w)).sum()
+>>> loss.backward()
+>>> w.grad.round(4)
+array([0.6397, 0.1362])
+"""
+
+from tinygrad_edu.core.op import OPS, Op, case, composite, elementwise, fused, get_op, op
+from tinygrad_edu.core.op import linear as linear_op
+from tinygrad_edu.core.tensor import (
+    Parameter,
+    Tensor,
+    enable_grad,
+    is_recording,
+    no_grad,
+)
+from tinygrad_edu.core.transforms import (
+    grad,
+    gradients,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
+from tinygrad_edu.ops import *  # noqa: F403 - every row is a public function
+
+__version__ = "0.1.0"

@@ -1,0 +1,642 @@
+"""What a diagram shows: cards, edges, clusters and their colours, as plain data.
+
+This file knows nothing of tensors or ops, and nothing of DOT or SVG: it is the seam between them.
+A function that reads a graph fills a :class:`Picture`; ``structure.py`` finds its order and its
+backbone; ``dot.py`` and ``layout.py`` turn it into a drawing. Read ``structure.py`` next.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from tinygrad_edu.errors import DiagramError
+
+__all__ = [
+    "BINS",
+    "CLUSTER_COUNT",
+    "CLUSTER_DETAIL",
+    "CLUSTER_KIND",
+    "CLUSTER_TITLE",
+    "CORNER",
+    "LEGEND",
+    "ROLES",
+    "TEXT_STYLES",
+    "THEMES",
+    "TITLE",
+    "Bar",
+    "Card",
+    "Cluster",
+    "Edge",
+    "EdgeStyle",
+    "Font",
+    "Histogram",
+    "LegendEntry",
+    "Line",
+    "Picture",
+    "Rankdir",
+    "Role",
+    "TextStyle",
+    "Theme",
+    "clean",
+    "clean_lines",
+    "mix",
+    "swatch_card",
+]
+
+Role = Literal["parameter", "input", "constant", "op", "module", "output"]
+TextStyle = Literal["normal", "grey", "orange", "large", "value", "red"]
+EdgeStyle = Literal["data", "parameter", "constant", "gradient", "absent"]
+Strength = Literal["normal", "vanishing", "exploding"]
+Rankdir = Literal["LR", "TB"]
+LegendEntry = Literal[
+    "parameter",
+    "input",
+    "constant",
+    "op",
+    "module",
+    "output",
+    "frozen",
+    "nonfinite",
+    "gradient",
+    "absent",
+]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+BINS = 12  # bars of a histogram
+
+# Longer texts are cut with an ellipsis; the tooltip has room for the rest.
+LINE_LIMIT = 48
+TOOLTIP_LIMIT = 2000
+
+
+# ------------------------------------------------------------------------------------------ colours
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """All colours of a drawing; fills and strokes by role, texts by style.
+
+    Parameters
+    ----------
+    background, text, grey, edge : str
+        Colours as ``#RRGGBB``.
+    value, gradient, alarm : str
+        Numbers of the forward pass, everything that belongs to a gradient, and what went wrong.
+    box, box_line : str
+        Fill and outline of a cluster.
+    fill, stroke : dict
+        Colours of a card by role.
+    heat : tuple of str
+        Five fills from cold to hot.
+    """
+
+    background: str
+    text: str
+    grey: str
+    edge: str
+    value: str
+    gradient: str
+    alarm: str
+    box: str
+    box_line: str
+    fill: dict[Role, str]
+    stroke: dict[Role, str]
+    heat: tuple[str, str, str, str, str]
+
+
+# The hues are those of Okabe and Ito, which stay apart for the colour-blind.
+THEMES: dict[str, Theme] = {
+    "light": Theme(
+        background="#FFFFFF",
+        text="#000000",
+        grey="#666666",
+        edge="#777777",
+        value="#0072B2",
+        gradient="#D55E00",
+        alarm="#CC0000",
+        box="#F6F8FA",
+        box_line="#B4BCC6",
+        fill={
+            "parameter": "#D7EFE6",
+            "input": "#DCEBF7",
+            "constant": "#EEEEEE",
+            "op": "#FFFFFF",
+            "module": "#FFFFFF",
+            "output": "#FFF3C4",
+        },
+        stroke={
+            "parameter": "#009E73",
+            "input": "#0072B2",
+            "constant": "#888888",
+            "op": "#444444",
+            "module": "#444444",
+            "output": "#B8860B",
+        },
+        heat=("#FFFFFF", "#FFEAD5", "#FFCF9F", "#FFAC62", "#F68B33"),
+    ),
+    "dark": Theme(
+        background="#15191F",
+        text="#F2F4F7",
+        grey="#A9B1BC",
+        edge="#98A2AE",
+        value="#6CB8EA",
+        gradient="#FF9A4D",
+        alarm="#FF6B6B",
+        box="#1D232B",
+        box_line="#4B5664",
+        fill={
+            "parameter": "#123F34",
+            "input": "#12324A",
+            "constant": "#31363D",
+            "op": "#242B34",
+            "module": "#242B34",
+            "output": "#4A3A08",
+        },
+        stroke={
+            "parameter": "#2BC79A",
+            "input": "#56A8DD",
+            "constant": "#8C949E",
+            "op": "#B6BEC8",
+            "module": "#B6BEC8",
+            "output": "#E0B13A",
+        },
+        heat=("#242B34", "#3B2E20", "#59391A", "#774514", "#95520E"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Font:
+    """Size in points, weight, and the field of :class:`Theme` that holds the colour."""
+
+    size: float
+    bold: bool
+    colour: Literal["text", "grey", "value", "gradient", "alarm"]
+
+
+TEXT_STYLES: dict[TextStyle, Font] = {
+    "normal": Font(11, False, "text"),
+    "grey": Font(10.5, False, "grey"),
+    "orange": Font(10.5, False, "gradient"),
+    "large": Font(16, True, "text"),
+    "value": Font(11.5, True, "value"),
+    "red": Font(10.5, True, "alarm"),
+}
+TITLE = Font(13, True, "text")
+CORNER = Font(10, False, "grey")
+CLUSTER_TITLE = Font(12, True, "text")
+CLUSTER_COUNT = Font(12, True, "gradient")
+CLUSTER_KIND = Font(12, False, "text")
+CLUSTER_DETAIL = Font(11, False, "grey")
+
+# One row an entry: the word that the legend writes.
+LEGEND: dict[LegendEntry, str] = {
+    "input": "input",
+    "parameter": "parameter",
+    "constant": "constant, no gradient",
+    "op": "operation",
+    "module": "module",
+    "output": "output",
+    "frozen": "frozen parameter",
+    "nonfinite": "nan or inf inside",
+    "gradient": "gradient, flows back",
+    "absent": "gradient not computed",
+}
+
+
+# -------------------------------------------------------------------------------------- the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text and the style that it is written in."""
+
+    text: str
+    style: TextStyle = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Twelve bars with an optional caption beside them.
+
+    Parameters
+    ----------
+    heights : tuple of float, length 12
+        Heights relative to one another; any non-negative scale.
+    role : {"value", "gradient"}
+        Values take the outline colour of their card, gradients are orange.
+    caption : Line, optional
+        Text at the right of the bars.
+    """
+
+    heights: tuple[float, ...]
+    role: Literal["value", "gradient"] = "value"
+    caption: Line | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a wrong number of bars and heights that cannot be drawn."""
+        if len(self.heights) != BINS:
+            raise DiagramError(f"a histogram has {BINS} bars, {len(self.heights)} were given")
+        if not all(0 <= height < float("inf") for height in self.heights):
+            raise DiagramError(f"heights must be finite and not negative, got {self.heights}")
+
+    def pixels(self, full: int) -> tuple[int, ...]:
+        """Return the whole-pixel height of each bar, at least 1, the highest ``full``."""
+        highest = max(self.heights)
+        if highest == 0:
+            return (1,) * BINS
+        return tuple(max(1, round(full * (height / highest))) for height in self.heights)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A horizontal bar: a share with a caption, for the heat of a module.
+
+    Parameters
+    ----------
+    share : float
+        Fraction of the whole, in [0, 1].
+    caption : Line
+        Text at the right, which says the number: colour and length are never alone.
+    role : {"value", "gradient"}
+        Blue or orange.
+    """
+
+    share: float
+    caption: Line
+    role: Literal["value", "gradient"] = "gradient"
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is not one."""
+        if not 0 <= self.share <= 1:
+            raise DiagramError(f"the share of a bar is a fraction in [0, 1], got {self.share}")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One node of the drawing.
+
+    Parameters
+    ----------
+    id : str
+        The name that edges use; it is never written into the drawing.
+    role : {"parameter", "input", "constant", "op", "module", "output"}
+        Decides colour, shape and where the card may stand.
+    title : str
+        Name in bold.
+    corner : str
+        The word in the upper right corner, usually the role.
+    lines : tuple of Line
+        Text below the title.
+    values : tuple of tuple of str
+        Rows of a small grid of numbers; all rows of one length.
+    histograms : tuple of Histogram
+        Drawn one below the other.
+    bars : tuple of Bar
+        Drawn below the histograms.
+    tooltip : str
+        Full text shown on hovering; built from the rest when empty.
+    cluster : str, optional
+        ``id`` of the innermost cluster that holds the card.
+    frozen : bool
+        A parameter that is not trained: grey outline and the word "frozen".
+    nonfinite : int
+        How many values are nan or inf; more than 0 gives a red double border and the count.
+    heat : int, optional
+        Step 0 (cold) to 4 (hot) of the fill.
+    pale : bool
+        Drawn back, for a part of the picture that is only context.
+    """
+
+    id: str
+    role: Role
+    title: str
+    corner: str = ""
+    lines: tuple[Line, ...] = ()
+    values: tuple[tuple[str, ...], ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    tooltip: str = ""
+    cluster: str | None = None
+    frozen: bool = False
+    nonfinite: int = 0
+    heat: int | None = None
+    pale: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no drawing could show."""
+        if self.role not in ROLES:
+            raise DiagramError(
+                f"card {self.id!r}: role {self.role!r} is none of {', '.join(ROLES)}"
+            )
+        if len({len(row) for row in self.values}) > 1:
+            raise DiagramError(f"card {self.id!r}: the rows of values differ in length")
+        if self.heat is not None and self.heat not in range(5):
+            raise DiagramError(f"card {self.id!r}: heat is a step from 0 to 4, got {self.heat}")
+
+    @property
+    def centred(self) -> bool:
+        """Whether texts stand in the middle: ops, and cards that have only a title."""
+        return self.role == "op" or not (
+            self.corner_text or self.lines or self.histograms or self.bars or self.values
+        )
+
+    @property
+    def corner_text(self) -> str:
+        """The corner word; a frozen card says so even without colours."""
+        if self.frozen and "frozen" not in self.corner:
+            return f"{self.corner}, frozen" if self.corner else "frozen"
+        return self.corner
+
+    @property
+    def body(self) -> tuple[Line, ...]:
+        """The lines as they are drawn: with the count of nan and inf when there are any."""
+        if not self.nonfinite:
+            return self.lines
+        noun = "value is" if self.nonfinite == 1 else "values are"
+        return (*self.lines, Line(f"{self.nonfinite:,} {noun} nan or inf", "red"))
+
+    @property
+    def description(self) -> str:
+        """The tooltip, or title and texts when there is none; may span several lines."""
+        if self.tooltip:
+            return self.tooltip
+        head = f"{self.title} ({self.corner_text or self.role})"
+        captions = [h.caption for h in self.histograms if h.caption]
+        captions += [bar.caption for bar in self.bars]
+        return "\n".join([head, *(line.text for line in (*self.body, *captions))])
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A line between two cards, in the direction of the forward pass.
+
+    Parameters
+    ----------
+    tail, head : str
+        ``id`` of the producer and of the consumer. Several edges may join the same two cards.
+    lines : tuple of Line
+        The label.
+    style : {"data", "parameter", "constant", "gradient", "absent"}
+        A gradient is orange, with its arrow at the tail; constants and absent gradients are dashed.
+    width : float
+        Pen width in points, at most 3.5.
+    tooltip : str
+        Text shown on hovering; names both ends when empty.
+    strength : {"normal", "vanishing", "exploding"}
+        Vanishing is dotted; exploding is red and bold.
+    """
+
+    tail: str
+    head: str
+    lines: tuple[Line, ...] = ()
+    style: EdgeStyle = "data"
+    width: float = 1.0
+    tooltip: str = ""
+    strength: Strength = "normal"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown style and a width that no pen has."""
+        if self.style not in get_args(EdgeStyle):
+            known = ", ".join(get_args(EdgeStyle))
+            raise DiagramError(
+                f"edge {self.tail!r} -> {self.head!r}: {self.style!r} is none of {known}"
+            )
+        if not 0 < self.width <= 3.5:
+            raise DiagramError(
+                f"edge {self.tail!r} -> {self.head!r}: width {self.width} not in (0, 3.5]"
+            )
+
+    @property
+    def backward(self) -> bool:
+        """Whether the arrow points at the producer."""
+        return self.style == "gradient"
+
+    @property
+    def pen(self) -> float:
+        """Pen width in points as drawn."""
+        return max(self.width, 3.5) if self.strength == "exploding" else self.width
+
+    @property
+    def dash(self) -> Literal["solid", "dashed", "dotted"]:
+        """How the line is broken."""
+        if self.strength == "vanishing":
+            return "dotted"
+        return "dashed" if self.style in ("constant", "absent") else "solid"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A named group of cards, drawn as a box.
+
+    Parameters
+    ----------
+    id : str
+        The name that cards and other clusters use.
+    title : str
+        Attribute path, in bold.
+    kind : str
+        What it is: ``Linear(784, 50)``.
+    detail : str
+        Grey text: ``39,250 parameters``.
+    parent : str, optional
+        ``id`` of the cluster around it.
+    count : int
+        How many equal siblings are folded into one; from 2 on, a double border and ``× n`` say so.
+    """
+
+    id: str
+    title: str
+    kind: str = ""
+    detail: str = ""
+    parent: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A whole drawing.
+
+    Parameters
+    ----------
+    cards : tuple of Card
+        In the order of creation, which numbers the drawn ids ``n-0``, ``n-1``, ...
+    edges : tuple of Edge
+        Edges into one card in the order of its arguments.
+    clusters : tuple of Cluster
+        Any order.
+    rankdir : {"LR", "TB"}
+        Left to right, or top to bottom for long chains.
+    legend : tuple of str, optional
+        Entries of :data:`LEGEND`; None for those that occur, ``()`` for none.
+    title, description : str
+        Read aloud by screen readers; a description is built when none is given.
+    theme : {"light", "dark"}
+        Row of :data:`THEMES`.
+    """
+
+    cards: tuple[Card, ...]
+    edges: tuple[Edge, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    rankdir: Rankdir = "LR"
+    legend: tuple[LegendEntry, ...] | None = None
+    title: str = "computational graph"
+    description: str = ""
+    theme: str = "light"
+
+    def __post_init__(self) -> None:
+        """Refuse names that occur twice or nowhere."""
+        cards = _unique("card", [card.id for card in self.cards])
+        clusters = _unique("cluster", [cluster.id for cluster in self.clusters])
+        for edge in self.edges:
+            for end in (edge.tail, edge.head):
+                if end not in cards:
+                    raise DiagramError(
+                        f"edge {edge.tail!r} -> {edge.head!r}: no card has the id {end!r}"
+                    )
+        for card in self.cards:
+            if card.cluster is not None and card.cluster not in clusters:
+                raise DiagramError(f"card {card.id!r}: no cluster has the id {card.cluster!r}")
+        for cluster in self.clusters:
+            if cluster.parent is not None and cluster.parent not in clusters:
+                raise DiagramError(
+                    f"cluster {cluster.id!r}: no cluster has the id {cluster.parent!r}"
+                )
+        if self.rankdir not in get_args(Rankdir):
+            raise DiagramError(f"rankdir is LR or TB, got {self.rankdir!r}")
+        if self.theme not in THEMES:
+            raise DiagramError(f"theme is one of {', '.join(THEMES)}, got {self.theme!r}")
+        unknown = [entry for entry in self.legend or () if entry not in LEGEND]
+        if unknown:
+            raise DiagramError(f"legend entries {unknown} are none of {', '.join(LEGEND)}")
+
+    @property
+    def colours(self) -> Theme:
+        """The colours of the drawing."""
+        return THEMES[self.theme]
+
+    @property
+    def legend_entries(self) -> tuple[LegendEntry, ...]:
+        """The legend: as given, or what occurs, in the order of :data:`LEGEND`."""
+        if self.legend is not None:
+            return self.legend
+        present: set[str] = {card.role for card in self.cards}
+        present.update(edge.style for edge in self.edges if edge.style in ("gradient", "absent"))
+        present.update(["frozen"] if any(card.frozen for card in self.cards) else [])
+        present.update(["nonfinite"] if any(card.nonfinite for card in self.cards) else [])
+        return tuple(entry for entry in LEGEND if entry in present)
+
+    @property
+    def summary(self) -> str:
+        """The description, or one sentence that counts what is drawn."""
+        if self.description:
+            return self.description
+        counts = [(sum(card.role == role for card in self.cards), role) for role in ROLES]
+        found = ", ".join(f"{n:,} {role}{'s' * (n != 1)}" for n, role in counts if n)
+        plural = "" if len(self.edges) == 1 else "s"
+        return f"Diagram of {found or 'nothing'}, joined by {len(self.edges):,} edge{plural}."
+
+    def card_colours(self, card: Card) -> tuple[str, str, str]:
+        """Return fill, outline and text colour of a card."""
+        theme = self.colours
+        fill = theme.fill[card.role] if card.heat is None else theme.heat[card.heat]
+        stroke = theme.stroke["constant" if card.frozen else card.role]
+        if card.nonfinite:
+            stroke = theme.alarm
+        if not card.pale:
+            return fill, stroke, theme.text
+        back = theme.background
+        return mix(fill, back), mix(stroke, back), mix(theme.text, back)
+
+    def bar_colour(self, card: Card, role: Literal["value", "gradient"]) -> str:
+        """Return the colour of bars: that of gradients, or of what the card is."""
+        theme = self.colours
+        own = theme.value if card.role == "module" else theme.stroke[card.role]
+        colour = theme.gradient if role == "gradient" else own
+        return mix(colour, theme.background) if card.pale else colour
+
+    def text_colour(self, font: Font, card: Card | None = None) -> str:
+        """Return the colour of a text, drawn back on a pale card."""
+        colour: str = getattr(self.colours, font.colour)
+        return mix(colour, self.colours.background) if card is not None and card.pale else colour
+
+    def edge_colour(self, edge: Edge) -> str:
+        """Return the colour of an edge."""
+        theme = self.colours
+        if edge.strength == "exploding":
+            return theme.alarm
+        if edge.style == "absent":
+            return mix(theme.edge, theme.background, 0.4)
+        return theme.gradient if edge.style == "gradient" else theme.edge
+
+    def edge_texts(self) -> tuple[str, ...]:
+        """Return what hovering over each edge shows: its tooltip, or the titles of both ends."""
+        titles = {card.id: card.title for card in self.cards}
+        return tuple(
+            edge.tooltip or f"{titles[edge.tail]} → {titles[edge.head]}" for edge in self.edges
+        )
+
+
+def swatch_card(entry: LegendEntry) -> Card:
+    """Return an empty card in the look that an entry of the legend explains."""
+    match entry:
+        case "frozen":
+            return Card("", "parameter", "", frozen=True)
+        case "nonfinite":
+            return Card("", "parameter", "", nonfinite=1)
+        case "gradient" | "absent":
+            raise DiagramError(f"the entry {entry!r} explains a line, not a card")
+        case _:
+            return Card("", entry, "")
+
+
+def _unique(kind: str, ids: list[str]) -> frozenset[str]:
+    """Return the ids as a set; complain about one that occurs twice."""
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise DiagramError(f"two {kind}s have the id {name!r}; give each its own")
+        seen.add(name)
+    return frozenset(seen)
+
+
+# -------------------------------------------------------------------------------------------- texts
+
+
+def mix(colour: str, other: str, share: float = 0.55) -> str:
+    """Return ``colour`` moved towards ``other`` by ``share``, a fraction in [0, 1]."""
+    pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(other[1:]), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in pairs)
+
+
+def clean(text: str, limit: int = LINE_LIMIT) -> str:
+    """Return ``text`` as one line that any drawing can hold, cut with an ellipsis at ``limit``.
+
+    White space becomes single blanks; what XML forbids and what would turn the direction of the
+    text around becomes U+FFFD.
+    """
+    line = " ".join("".join(map(_harmless, text[: 4 * limit])).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def clean_lines(text: str, limit: int = TOOLTIP_LIMIT) -> str:
+    """Return ``text`` with its line ends kept, otherwise like :func:`clean`; for tooltips."""
+    lines = (clean(line, limit) for line in text[: 2 * limit].splitlines())
+    joined = "\n".join(lines).strip("\n")
+    return joined if len(joined) <= limit else joined[: limit - 1] + "…"
+
+
+def _harmless(character: str) -> str:
+    """Return the character, a blank for white space, or U+FFFD for what cannot be shown."""
+    if character.isspace():
+        return " "
+    if unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff":
+        return "\N{REPLACEMENT CHARACTER}"
+    if unicodedata.bidirectional(character) in _DIRECTION_MARKS:
+        return "\N{REPLACEMENT CHARACTER}"
+    return character
+
+
+_DIRECTION_MARKS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
