@@ -15,6 +15,7 @@ Examples
 array([0.6397, 0.1362])
 """
 
+from tinygrad_edu import ops
 from tinygrad_edu.core.op import OPS, Op, case, composite, elementwise, fused, get_op, op
 from tinygrad_edu.core.op import linear as linear_op
 from tinygrad_edu.core.tensor import (
@@ -34,6 +35,44 @@ from tinygrad_edu.core.transforms import (
     value_and_grad,
     vjp,
 )
+from tinygrad_edu.numeric import (
+    gradcheck,
+    gradgradcheck,
+    gradient_descent,
+    numerical_diff,
+    numerical_gradient,
+)
 from tinygrad_edu.ops import *  # noqa: F403 - every row is a public function
+
+__all__ = [
+    "OPS",
+    "Op",
+    "Parameter",
+    "Tensor",
+    "case",
+    "composite",
+    "elementwise",
+    "enable_grad",
+    "fused",
+    "get_op",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "gradient_descent",
+    "gradients",
+    "hessian",
+    "hvp",
+    "is_recording",
+    "jacobian",
+    "jvp",
+    "linear_op",
+    "no_grad",
+    "numerical_diff",
+    "numerical_gradient",
+    "op",
+    "value_and_grad",
+    "vjp",
+]
+__all__ += ops.__all__
 
 __version__ = "0.1.0"

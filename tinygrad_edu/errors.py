@@ -8,10 +8,13 @@ where (the user's line), and how to repair it. Read ``core/op.py`` next.
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+
+import numpy as np
 
 __all__ = [
     "CheckError",
@@ -23,9 +26,9 @@ __all__ = [
     "GradientError",
     "GradientTypeError",
     "KinkError",
+    "LabelError",
     "LayerError",
     "MutationError",
-    "LabelError",
     "NumericError",
     "NumericTypeError",
     "OpError",
@@ -64,7 +67,7 @@ class GradientError(TinygradEduError, RuntimeError):
 
 
 class GradientTypeError(TinygradEduError, TypeError):
-    """A tensor that cannot carry a gradient was asked to, or one that does was turned into an array."""
+    """A tensor cannot carry a gradient, or would lose it by being turned into an array."""
 
 
 class FreedGraphError(GradientError):
@@ -132,14 +135,15 @@ class DiagramWarning(UserWarning):
 
 # ------------------------------------------------------------------------------ the user's line
 
-_PACKAGE = str(Path(__file__).parent)
+# NumPy's own Python files count as inside: a user who calls np.full() wants to see that call.
+_INSIDE = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__))
 
 
 class _Inside(dict[str, bool]):
-    """File name -> whether the file belongs to this package; filled as names are met."""
+    """File name -> whether the file is this package's, or NumPy's; filled as names are met."""
 
     def __missing__(self, filename: str) -> bool:
-        self[filename] = inside = filename.startswith(_PACKAGE)
+        self[filename] = inside = filename.startswith(_INSIDE)
         return inside
 
 
@@ -220,7 +224,7 @@ def explain(
     column = max((len(head) for head in heads), default=0)
     width = max((len(name) for name, _ in shown), default=0)
     for (name, text), head in zip(shown, heads, strict=True):
-        lines.append(f"  {name:>{width}}  {head:>{column}}{text[len(head):]}")
+        lines.append(f"  {name:>{width}}  {head:>{column}}{text[len(head) :]}")
     lines.append(f"  at {where if where is not None else users_line()}")
     if fix:
         lines.append(f"  fix: {fix}")

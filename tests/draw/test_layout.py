@@ -254,7 +254,6 @@ def test_arrows_of_gradients_point_at_the_producer(net):
     assert tips["e-2-0"][0] == pytest.approx(matmul.x, abs=0.01)
 
 
-@pytest.mark.acceptance("F7")
 def test_five_thousand_cards_are_drawn(chain):
     picture = chain(2500)
     assert len(picture.cards) == 5001

@@ -113,6 +113,7 @@ def test_without_any_tool_svg_is_made_and_one_sentence_tells_what_to_install(pic
         root = ET.fromstring(render(picture))
     assert root.tag == f"{SVG}svg"
     (warning,) = caught
+    assert warning.filename == __file__
     sentence = str(warning.message)
     assert "dot was not found" in sentence
     assert "install Graphviz" in sentence

@@ -34,7 +34,7 @@ tick = itertools.count(1).__next__
 SMALL = 16
 """Arrays of so few elements are kept even if no rule reads them: diagrams show their numbers."""
 
-_ndarray = np.ndarray
+_ndarray, _generic = np.ndarray, np.generic
 
 
 class Node:
@@ -232,12 +232,12 @@ def reverse_sweep(
                 cotangent = joint[i]
             elif (rule := rules[i]) is None:
                 continue
+            elif masked and op.kind == "elementwise":
+                cotangent = _where_taken(rule, g, result, primals, params)
             elif params:
                 cotangent = rule(g, result, *primals, **params)
             else:
                 cotangent = rule(g, result, *primals)
-            if masked and op.kind == "elementwise":
-                cotangent = np.where((g == 0) & ~np.isfinite(cotangent), 0, cotangent)
             like = up.result
             if (
                 cotangent.__class__ is not _ndarray
@@ -246,13 +246,25 @@ def reverse_sweep(
             ):
                 cotangent = project(cotangent, like, node)
             earlier = cotangents.get(up)
-            cotangents[up] = cotangent if earlier is None else earlier + cotangent
+            if earlier is not None:
+                cotangent = earlier + cotangent
+                if isinstance(cotangent, _generic):
+                    cotangent = np.asarray(cotangent)  # a sum of 0-d arrays is not an array
+            cotangents[up] = cotangent
         masked = masked or op.selects
         if freed_by is not None:
             node.upstream, node.primals, node.saved = None, (), freed_by
     return {
         node: g for node, g in cotangents.items() if (node in wanted if inputs else node.op is None)
     }
+
+
+def _where_taken(rule: Any, g: Any, result: Any, primals: Sequence[Any], params: Any) -> Any:
+    """Return a cotangent below a row that selects: 0 where g is 0, whatever the slope is there."""
+    # The forward pass has warned already of the numbers in the branch that was not taken.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        cotangent = rule(g, result, *primals, **params)
+        return np.where((g == 0) & ~np.isfinite(cotangent), 0, cotangent)
 
 
 def project(cotangent: Any, like: Any, node: Node) -> Any:

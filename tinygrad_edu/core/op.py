@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,13 +54,19 @@ BY_FUNCTION: dict[Any, Op] = {}
 """The row that stands for a NumPy function when that is called with a Tensor."""
 
 ALIASES = {
-    "dim": "axis", "keepdim": "keepdims", "other": "b", "input": "a", "min": "a_min", "max": "a_max",
+    "dim": "axis", "keepdim": "keepdims", "other": "b", "input": "a",
+    "min": "a_min", "max": "a_max",
 }  # fmt: skip
 """Keywords of PyTorch that callers may use for NumPy's; an alias yields to a real name."""
 
+_UFUNC_KEYWORDS = ("out", "where", "casting", "order", "dtype", "subok")
 _NEUTRAL = (None, np._NoValue, "same_kind", "K")  # values that ask a NumPy keyword for nothing
 _NOTHING: dict[str, Any] = {}
 ALL_REALS = (-np.inf, np.inf)
+
+
+_Plan = tuple[tuple[int | None, ...], tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]
+"""Where a form of call has the arrays, the parameters, and keywords that cannot be honoured."""
 
 
 class Like:
@@ -158,6 +163,8 @@ class Op:
         Whether the derivative is infinite somewhere in reach: 0 · inf is then 0, not nan.
     selects : bool
         Whether the row chooses between values: a zero cotangent then means "not taken".
+    plans : dict
+        How calls were bound before, by number of positional arguments and names of keywords.
     """
 
     name: str
@@ -188,6 +195,7 @@ class Op:
     broadcasts: bool = False
     singular: bool = False
     selects: bool = False
+    plans: dict[tuple[Any, ...], _Plan] = field(default_factory=dict, repr=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the result on arrays; record it if an argument is a Tensor."""
@@ -223,34 +231,16 @@ class Op:
         UnsupportedError
             A keyword of NumPy that the row cannot honour (``out=``, ``where=``, ``dtype=``).
         """
-        if not kwargs and not self.params and not self.variadic and len(args) == len(self.arguments):
-            return args, _NOTHING
-        given: dict[str, Any] = {}
-        star = next((i for i, name in enumerate(self.order) if name.startswith("*")), None)
-        if star is not None and len(args) > star:
-            given = {self.order[star][1:]: tuple(args[star:])}
-            args = args[:star]
-        elif len(args) > len(self.order):
-            raise self._refuse(f"takes at most {len(self.order)} arguments, {len(args)} were given")
-        given.update(zip(self.order, args, strict=False))
-        for key, value in kwargs.items():
-            name = key if key in self.order else ALIASES.get(key, key)
-            if name in given:
-                raise self._refuse(f"got several values for {name!r}")
-            given[name] = value
-        params = dict(self.params)
-        arrays = []
-        for name in self.arguments:
-            if name not in given and name not in self.optional:
-                raise self._refuse(f"the argument {name!r} is missing")
-            arrays.append(given.pop(name, None))
-        for name, value in given.items():
-            if name in params:
-                params[name] = value
-            elif name not in self.order:
-                known = ", ".join(n.lstrip("*") for n in self.order if n in self._honoured)
-                raise self._refuse(f"got an unknown keyword {name!r}", fix=f"it takes: {known}")
-            elif not any(value is neutral for neutral in _NEUTRAL):
+        if self.variadic:
+            args = self._gathered(args)
+        key = (len(args), *kwargs)
+        plan = self.plans.get(key)
+        if plan is None:
+            plan = self.plans[key] = self._plan(len(args), tuple(kwargs))
+        array_places, param_places, refused = plan
+        values = (*args, *kwargs.values()) if kwargs else args
+        for name, place in refused:
+            if not any(values[place] is neutral for neutral in _NEUTRAL):
                 raise UnsupportedError(
                     explain(
                         self.name,
@@ -258,22 +248,57 @@ class Op:
                         fix=f"leave {name}= out; apply it to the result, or to plain arrays",
                     )
                 )
-        for name, value in params.items():
-            if value is _REQUIRED:
+        arrays: tuple[Any, ...] = tuple(
+            [None if place is None else values[place] for place in array_places]
+        )
+        if not self.params:
+            return (tuple(arrays[0]) if self.variadic else arrays), _NOTHING
+        params = dict(self.params)
+        for name, place in param_places:
+            value = values[place]
+            # A tensor that wants a gradient refuses: none would flow through a parameter.
+            params[name] = np.asarray(value) if hasattr(type(value), "__record__") else value
+        return (tuple(arrays[0]) if self.variadic else arrays), params
+
+    def _gathered(self, args: Sequence[Any]) -> Sequence[Any]:
+        """Return the positional arguments with those of a starred name in one tuple."""
+        star = next((i for i, name in enumerate(self.order) if name.startswith("*")), None)
+        return args if star is None or len(args) <= star else (*args[:star], tuple(args[star:]))
+
+    def _plan(self, count: int, keywords: tuple[str, ...]) -> _Plan:
+        """Return where a call with so many positional arguments and these keywords has what.
+
+        Values are counted through: positional arguments first, then the keywords' values.
+        """
+        order = [name.lstrip("*") for name in self.order]
+        if count > len(order):
+            raise self._refuse(f"takes at most {len(order)} arguments, {count} were given")
+        places = {name: place for place, name in enumerate(order[:count])}
+        for place, key in enumerate(keywords, start=count):
+            name = key if key in order else ALIASES.get(key, key)
+            if name in places:
+                raise self._refuse(f"got several values for {name!r}")
+            if name not in order:
+                known = ", ".join(n for n in order if n in self._honoured)
+                raise self._refuse(f"got an unknown keyword {name!r}", fix=f"it takes: {known}")
+            places[name] = place
+        for name in (*self.arguments, *self.params):
+            required = name in self.arguments or self.params[name] is _REQUIRED
+            if required and name not in places and name not in self.optional:
                 raise self._refuse(f"the argument {name!r} is missing")
-            if hasattr(type(value), "__record__"):
-                raise self._refuse(
-                    f"{name}= is a parameter, not an argument: no gradient flows to a tensor there",
-                    fix=f"give {name}=t.item(), or t.numpy(), or write the function in other ops",
-                )
-        return (tuple(arrays[0]) if self.variadic else tuple(arrays)), params
+        return (
+            tuple(places.get(name) for name in self.arguments),
+            tuple((name, place) for name, place in places.items() if name in self.params),
+            tuple((name, place) for name, place in places.items() if name not in self._honoured),
+        )
 
     @property
     def _honoured(self) -> set[str]:
-        return {name for n in self.arguments for name in (n, "*" + n)} | set(self.params)
+        return {*self.arguments, *self.params}
 
     def _refuse(self, problem: str, fix: str | None = None) -> OpTypeError:
-        signature = ", ".join(n.lstrip("*") for n in self.order if n in self._honoured)
+        names = [name.lstrip("*") for name in self.order]
+        signature = ", ".join(name for name in names if name in self._honoured)
         return OpTypeError(
             explain(self.name, problem, fix=fix or f"call it as {self.name}({signature})")
         )
@@ -459,6 +484,7 @@ def _declare(
     reads, reads_result = _reads(read_by, len(names))
     functions = facts.pop("functions", ())
     order = facts.pop("order", None)
+    unhonoured = _UFUNC_KEYWORDS if isinstance(forward, np.ufunc) else ()
     row = Op(
         name=name,
         kind=kind,
@@ -474,7 +500,7 @@ def _declare(
         differentiable=joint is not None or any(rule is not None for rule in rules),
         variadic=variadic,
         optional=facts.pop("optional", ()),
-        order=tuple(order.split()) if order else (*names, *params),
+        order=tuple(order.split()) if order else (*names, *params, *unhonoured),
         doc=facts.pop("doc", (inspect.getdoc(forward) or name).split("\n")[0]),
         group=facts.pop("group", sys._getframe(2).f_globals["__name__"].rpartition(".")[2]),
         broadcasts=facts.pop("broadcasts", broadcasts),
@@ -504,10 +530,12 @@ def _argument_names(rules: Sequence[Callable[..., Any]], skip: int) -> tuple[str
 
 
 def _positional(rule: Callable[..., Any], with_star: bool = False) -> list[str]:
-    kinds = [inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    if with_star:
-        kinds.append(inspect.Parameter.VAR_POSITIONAL)
-    return [p.name for p in inspect.signature(rule).parameters.values() if p.kind in kinds]
+    star, keyword = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.KEYWORD_ONLY
+    return [
+        p.name
+        for p in inspect.signature(rule).parameters.values()
+        if p.kind < star or (with_star and p.kind < keyword)
+    ]
 
 
 def _keyword_parameters(forward: Callable[..., Any]) -> dict[str, Any]:
@@ -557,8 +585,9 @@ def _guarded(factor: Factor, arity: int) -> Rule:
         # The forward pass has warned already if a value is out of its domain.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             slope = factor(result, *primals, **params)
-            if isinstance(slope, float) and math.isfinite(slope):
-                return g * slope  # np.where() would make a float64 array of a number
+            # One look at the numbers is cheaper than a mask; np.where() would widen a single one.
+            if isinstance(slope, (float, np.ndarray)) and np.isfinite(slope).all():
+                return g * slope
             return g * np.where((g == 0) & ~np.isfinite(slope), 0, slope)
 
     return rule

@@ -70,8 +70,9 @@ def fitting(
     if strict:
         complaints += _listed("missing", missing) + _listed("unexpected", unexpected)
     if complaints:
+        complaints.insert(0, f"{what}: the saved state does not fit, and nothing was changed")
         raise CheckpointError(
-            "\n  ".join([f"{what}: the saved state does not fit, and nothing was changed", *complaints])
+            "\n  ".join(complaints)
             + "\n  fix: build it as it was when the state was saved; strict=False passes over "
             "missing and unexpected names, array.astype(dtype) changes a dtype"
         )

@@ -100,7 +100,7 @@ class _Switch:
         return inside  # type: ignore[return-value]  # wraps() keeps the signature, mypy cannot tell
 
 
-class no_grad(_Switch):  # noqa: N801 - the field's name for it
+class no_grad(_Switch):
     """Context manager and decorator under which nothing is recorded.
 
     Examples
@@ -115,13 +115,13 @@ class no_grad(_Switch):  # noqa: N801 - the field's name for it
     mode = OFF
 
 
-class enable_grad(_Switch):  # noqa: N801 - the field's name for it
+class enable_grad(_Switch):
     """Context manager and decorator under which calls are recorded, also inside `no_grad`."""
 
     mode = ON
 
 
-class record_composites(_Switch):  # noqa: N801 - used as the two above
+class record_composites(_Switch):
     """Context under which a fused row is recorded as its composite, for higher orders."""
 
     mode = COMPOSITES
@@ -173,7 +173,10 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             upstream.append(None)
     recording = wanted and mode != OFF and op.differentiable
     if recording and op.kind == "fused":  # what it saves may be the caller's own arrays
-        arrays = [a.copy() if a is arg and isinstance(a, _ndarray) else a for a, arg in zip(arrays, args, strict=True)]
+        arrays = [
+            a.copy() if a is arg and isinstance(a, _ndarray) else a
+            for a, arg in zip(arrays, args, strict=True)
+        ]
     if "index" in params:
         params = {**params, "index": _own_index(params["index"])}
     try:
@@ -183,6 +186,10 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     saved = None
     if op.kind == "fused":
         result, saved = result
+    if recording and any(
+        up is not None and up.op is None and up.result.dtype is not result.dtype for up in upstream
+    ):
+        _warn_if_wider(op, arrays, upstream, result.dtype)
     if not (recording and result.dtype.kind in "fc"):
         if isinstance(result, _generic):
             result = np.asarray(result)
@@ -199,6 +206,32 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     tensor = _attach(op, result, tuple(upstream), tuple(primals), params)
     tensor._node.saved = saved  # type: ignore[union-attr]  # _attach() has just made the node
     return tensor
+
+
+def _warn_if_wider(
+    op: Op, arrays: Sequence[Any], upstream: Sequence[Node | None], dtype: np.dtype[Any]
+) -> None:
+    """Warn, once a line, if a wider operand made the result wider than a leaf."""
+    for up in upstream:
+        if (
+            not isinstance(up, Leaf)
+            or dtype.kind != "f"
+            or up.result.dtype.itemsize >= dtype.itemsize
+        ):
+            continue
+        if any(getattr(array, "dtype", None) == dtype for array in arrays):
+            frame = users_frame(3)
+            filename, number = line_of(frame.f_code, frame.f_lasti)
+            name = f"tensor {up.name!r}" if up.name else f"tensor of shape {up.result.shape}"
+            warnings.warn_explicit(
+                f"{op.name}: a {up.result.dtype} {name} met a {dtype} value, the result is "
+                f"{dtype}\n  at {describe_line(frame.f_code, frame.f_lasti)}\n"
+                f"  fix: convert the value once, as in x.astype(np.{up.result.dtype})",
+                PrecisionWarning,
+                filename,
+                number,
+                registry=frame.f_globals.setdefault("__warningregistry__", {}),
+            )
 
 
 def _own_index(index: Any) -> Any:
@@ -301,13 +334,21 @@ def _explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
     names = op.arguments * len(arrays) if op.variadic else op.arguments
     shapes = [a.shape for a in arrays if isinstance(a, _ndarray)]
     fix = None
-    if op.broadcasts and len(shapes) == 2:
-        fix = _broadcast_fix(*shapes)
+    if len(shapes) == 2 and not isinstance(error, TypeError):
+        if op.signature == "(),()->()":
+            fix = _broadcast_fix(*shapes)
+        elif op.signature == "(m,k),(k,n)->(m,n)" and all(shapes):
+            a, b = shapes
+            fix = f"the inner lengths, {a[-1]} of a and {b[-2:][0]} of b, must be equal"
     kind = OpTypeError if isinstance(error, TypeError) else OpError
     if isinstance(error, (OpError, OpTypeError)):
         return error
     text = explain(op.name, str(error), arguments=tuple(zip(names, arrays, strict=True)), fix=fix)
-    return type(kind.__name__, (kind, IndexError), {})(text) if isinstance(error, IndexError) else kind(text)
+    return (
+        type(kind.__name__, (kind, IndexError), {})(text)
+        if isinstance(error, IndexError)
+        else kind(text)
+    )
 
 
 def _broadcast_fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
@@ -426,16 +467,24 @@ class Tensor:
     def name(self, name: str) -> None:
         self._leaf("name").name = name
 
-    def requires_grad_(self, *, name: str = "") -> Self:
-        """Return the tensor itself, made into a leaf that wants a gradient.
+    def requires_grad_(self, requires_grad: bool = True, *, name: str = "") -> Self:
+        """Return the tensor itself, made into a leaf that wants a gradient, or into a constant.
 
         Raises
         ------
         GradientTypeError
             The dtype is not floating.
+        GradientError
+            A computed tensor is to become a constant.
         """
-        if self._node is None:
-            self._data = self._data.copy()  # older graphs may keep the array, and a leaf is written to
+        if not requires_grad:
+            if self._node is not None:
+                self._leaf("requires_grad")
+            self._node = None
+        elif self._node is None:
+            self._data = (
+                self._data.copy()
+            )  # older graphs may keep the array, and a leaf is written to
             self._become_leaf(name)
         return self
 
@@ -478,8 +527,8 @@ class Tensor:
         array = value._data if isinstance(value, Tensor) else np.asarray(value)
         if array.shape != self._data.shape:
             raise OpError(
-                f"data: a tensor of shape {self._data.shape} was given data of shape {array.shape}\n"
-                "  fix: assign data of the same shape, or make a new tensor"
+                f"data: a tensor of shape {self._data.shape} was given data of shape "
+                f"{array.shape}\n  fix: assign data of the same shape, or make a new tensor"
             )
         leaf = self._node
         if leaf is None:
@@ -578,6 +627,7 @@ class Tensor:
             accumulate(leaf, gradient)
 
     def rooted(self, what: str) -> Node:
+        """Return the node to sweep from; refuse for a constant, naming the call `what`."""
         if self._node is None:
             raise GradientError(
                 f"{what}: this tensor does not depend on any tensor that requires a gradient\n"
@@ -624,8 +674,16 @@ class Tensor:
         """Record a NumPy ufunc, or its ``reduce``, called with a Tensor."""
         if method == "__call__" and len(inputs) == 1 and not kwargs:
             row = BY_FUNCTION.get(ufunc)
-            if row.__class__ is Op:
-                return _record_one(row, self)  # type: ignore[arg-type]  # narrowed by the line above
+            if row is not None and row.kind == "elementwise":
+                return _record_one(row, self)
+        if any(out is a for out in kwargs.get("out", ()) for a in inputs):
+            raise UnsupportedError(
+                explain(
+                    ufunc.__name__,
+                    "the result cannot be written into a plain array, which keeps no gradient",
+                    fix="write a = a + t instead of a += t",
+                )
+            )
         if method == "reduce":
             kwargs.setdefault("axis", 0)  # a ufunc's reduce takes the first axis by default
         function = BY_FUNCTION.get(ufunc if method == "__call__" else (ufunc, method))
@@ -674,8 +732,10 @@ class Tensor:
     __lt__, __le__ = _operator("less"), _operator("less_equal")
     __gt__, __ge__ = _operator("greater"), _operator("greater_equal")
     __eq__, __ne__ = _operator("equal"), _operator("not_equal")  # type: ignore[assignment]  # masks, as in NumPy
-    __and__, __or__ = _operator("logical_and"), _operator("logical_or")
-    __invert__ = _unary("logical_not")
+    __and__, __rand__ = _operator("bitwise_and"), _operator("bitwise_and", True)
+    __or__, __ror__ = _operator("bitwise_or"), _operator("bitwise_or", True)
+    __xor__, __rxor__ = _operator("bitwise_xor"), _operator("bitwise_xor", True)
+    __invert__ = _unary("invert")
 
     def __hash__(self) -> int:
         return id(self)
@@ -743,7 +803,7 @@ class Tensor:
     transpose, permute = _spread("transpose"), _spread("transpose")
 
     @property
-    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+    def T(self) -> Tensor:
         """The tensor with its axes reversed."""
         return OPS["transpose"](self)  # type: ignore[no-any-return]
 
@@ -875,9 +935,7 @@ class Recorded:
             again = op.composite(*fresh, **node.params)
         inputs = [t._node for t, want in zip(fresh, wanted, strict=True) if want]
         found = reverse_sweep(again._node, g, inputs, lift=self)
-        return [
-            found.get(t._node) if want else None for t, want in zip(fresh, wanted, strict=True)
-        ]
+        return [found.get(t._node) if want else None for t, want in zip(fresh, wanted, strict=True)]
 
 
 # ------------------------------------------------------------------------------ small helpers

@@ -29,7 +29,6 @@ from tinygrad_edu.core.tensor import (
     Tensor,
     constant,
     enable_grad,
-    handle,
     is_recording,
     no_grad,
     record_composites,
@@ -104,7 +103,9 @@ def gradients(
     else:
         found = reverse_sweep(root, start, nodes, freed_by=freed_by)
     return tuple(
-        _owned(found[tensor.node]) if tensor.node in found else constant(np.zeros_like(tensor.numpy()))
+        _owned(found[tensor.node])
+        if tensor.node in found
+        else constant(np.zeros_like(tensor.numpy()))
         for tensor in inputs
         if tensor.node is not None
     )
@@ -211,7 +212,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
                 "  fix: reduce it, as in y.sum(), or use jacobian or vjp"
             )
         found = _pull(output, inputs, None)
-        value = output if _depends_beyond(output, inputs) else output.detach()
+        value = output if is_recording() and _depends_beyond(output, inputs) else output.detach()
         return value, found[0] if isinstance(argnums, int) else found
 
     return differentiated
@@ -277,7 +278,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Function]:
     def pullback(cotangent: Any) -> tuple[Tensor, ...]:
         return _pull(output, inputs, output.seed(cotangent, "pullback", as_tensor=True))
 
-    return (output if _depends_beyond(output, inputs) else output.detach()), pullback
+    again = is_recording() and _depends_beyond(output, inputs)
+    return (output if again else output.detach()), pullback
 
 
 # ------------------------------------------------------------------------------ forward mode
@@ -308,7 +310,10 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     with record_composites():
         inputs = [_fresh(primal, "jvp") for primal in primals]
         output = _result(f(*inputs), "jvp")
-    moves = [tensor.seed(tangent, "jvp(tangents)", as_tensor=True) for tensor, tangent in zip(inputs, tangents, strict=True)]
+    moves = [
+        tensor.seed(tangent, "jvp(tangents)", as_tensor=True)
+        for tensor, tangent in zip(inputs, tangents, strict=True)
+    ]
     again = is_recording() and (
         _depends_beyond(output, inputs) or any(tangent.requires_grad for tangent in moves)
     )
@@ -367,7 +372,15 @@ def _push_one(node: Node, tangents: Sequence[Any], result: Any, primals: Sequenc
         total: Any = 0.0
         wanted = [tangent is not None for tangent in tangents]
         cotangents = (
-            op.joint(g, result, node.saved, *primals, wanted=wanted, into=[None] * len(wanted), **node.params)
+            op.joint(
+                g,
+                result,
+                node.saved,
+                *primals,
+                wanted=wanted,
+                into=[None] * len(wanted),
+                **node.params,
+            )
             if op.joint is not None
             else [
                 rule(g, result, *primals, **node.params) if want and rule is not None else None
@@ -425,7 +438,8 @@ def jacobian(f: Function, argnums: int = 0, *, mode: str = "auto") -> Function:
     """
     if mode not in ("auto", "reverse", "forward"):
         raise GradientError(
-            f"jacobian: mode must be 'auto', 'reverse' or 'forward', not {mode!r}\n  at {users_line()}"
+            f"jacobian: mode must be 'auto', 'reverse' or 'forward', not {mode!r}\n"
+            f"  at {users_line()}"
         )
 
     @functools.wraps(f)
@@ -511,8 +525,16 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     with record_composites():
         inputs = [_fresh(point, "hvp") for point in points]
         output = _result(f(*inputs), "hvp")
-        found = gradients(output, inputs, create_graph=True)
-    moves = [tensor.seed(v, "hvp(vectors)", as_tensor=True) for tensor, v in zip(inputs, directions, strict=True)]
+        seed = output.seed(None, "hvp", as_tensor=True)
+        found = (
+            gradients(output, inputs, seed, create_graph=True)
+            if output.node is not None
+            else [constant(np.zeros_like(tensor.numpy())) for tensor in inputs]
+        )
+    moves = [
+        tensor.seed(v, "hvp(vectors)", as_tensor=True)
+        for tensor, v in zip(inputs, directions, strict=True)
+    ]
     again = is_recording() and (
         _depends_beyond(output, inputs) or any(tangent.requires_grad for tangent in moves)
     )

@@ -30,7 +30,7 @@ from tinygrad_edu.draw.outline import outline
 from tinygrad_edu.draw.picture import Picture, clean_lines
 from tinygrad_edu.draw.structure import structure_of
 from tinygrad_edu.draw.svg import own_svg, root_attributes
-from tinygrad_edu.errors import DiagramError, DiagramWarning
+from tinygrad_edu.errors import DiagramError, DiagramWarning, users_frame
 
 __all__ = ["DOT_VARIABLE", "FORMATS", "Engine", "Format", "render"]
 
@@ -148,7 +148,10 @@ def _announce(sentence: str) -> None:
     """Warn once in the life of this process."""
     if sentence not in _announced:
         _announced.add(sentence)
-        warnings.warn(sentence[0].upper() + sentence[1:], DiagramWarning, stacklevel=4)
+        # The line of the user that wants the drawing, however deep in this package we are.
+        frame = users_frame(1)
+        text = sentence[0].upper() + sentence[1:]
+        warnings.warn_explicit(text, DiagramWarning, frame.f_code.co_filename, frame.f_lineno)
 
 
 # pygraphviz draws inside the process that imports it, where nothing could stop it: so it gets one.

@@ -217,7 +217,9 @@ def truncated_normal(std: float = 0.01, mean: float = 0.0, cut: float = 2.0) -> 
     return draw
 
 
-def _scaled(name: str, gain: float, even: bool, variance: Callable[[int, int], float]) -> Initializer:
+def _scaled(
+    name: str, gain: float, even: bool, variance: Callable[[int, int], float]
+) -> Initializer:
     """Return an initialiser of mean 0 and variance ``gain² · variance(fan_in, fan_out)``."""
     _at_least_0(name, "gain", gain)
 

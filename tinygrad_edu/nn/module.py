@@ -10,7 +10,7 @@ ordinary assignment, and `Module.walk` reads ``vars(self)`` in the order of defi
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -149,7 +149,7 @@ class Module:
         return [buffer for _, buffer in self.named_buffers()]
 
     def named_generators(self) -> list[tuple[str, np.random.Generator]]:
-        """Return the random generators inside with their paths; a checkpoint stores their states."""
+        """Return the random generators with their paths: a checkpoint stores their states."""
         return self._named(np.random.Generator)
 
     def named_modules(self) -> list[tuple[str, Module]]:
@@ -281,10 +281,10 @@ class Module:
         --------
         >>> from tinygrad_edu.nn import Linear, Sequential, Sigmoid
         >>> print(Sequential(Linear(784, 50), Sigmoid(), Linear(50, 10)).summary(1, 784))
-        name  layer             output shape  parameters
-        0     Linear(784, 50)   (1, 50)           39,250
-        1     Sigmoid()         (1, 50)                0
-        2     Linear(50, 10)    (1, 10)              510
+        name   layer            output shape  parameters
+        0      Linear(784, 50)  (1, 50)           39,250
+        1      Sigmoid()        (1, 50)                0
+        2      Linear(50, 10)   (1, 10)              510
         total                                     39,760
         """
         shapes = self._output_shapes(example) if example else {}
@@ -333,7 +333,7 @@ class Module:
         finally:
             for module, attributes in zip(modules, before, strict=True):
                 for name in ("training", "forward"):
-                    vars(module).pop(name)
+                    vars(module).pop(name, None)
                     if name in attributes:
                         vars(module)[name] = attributes[name]
         return shapes
@@ -346,12 +346,13 @@ def _reversed(path: str, members: Iterable[tuple[str, Any]]) -> list[tuple[str, 
     return items
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], shapes: bool) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], shapes: bool) -> str:
     """Return the rows as text in columns, the last one to the right."""
     kept = [i for i in range(len(head)) if shapes or head[i] != "output shape"]
     lines = [[row[i] for i in kept] for row in (head, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(kept))]
-    return "\n".join(
-        "  ".join([*(f"{t:<{w}}" for t, w in zip(line[:-1], widths, strict=False)), f"{line[-1]:>{widths[-1]}}"])
-        for line in lines
-    )
+    text = []
+    for *words, number in lines:
+        padded = [f"{word:<{width}}" for word, width in zip(words, widths, strict=False)]
+        text.append("  ".join([*padded, f"{number:>{widths[-1]}}"]))
+    return "\n".join(text)

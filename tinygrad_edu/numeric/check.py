@@ -15,8 +15,9 @@ The slope is the five-point formula at h and at h/2, h = 1e-3 max(1, abs(x)): fo
 of order 1 its error is below 1e-10, so a relative tolerance of 1e-6 is honest. The two steps must
 agree, else h is taken ten times smaller: that serves steep functions, edges of domains and kinks
 nearby. Slopes from the left and from the right must agree too, else the point itself is a kink.
-To the tolerance the rounding of f is added, 256 eps abs(f) / h, and no other absolute term: a
-gradient that is wrongly zero fails, however small the function.
+To the tolerance the rounding is added: 256 eps abs(f) / h for f, and for the sweep 64 times what
+the last bits of the weights change. There is no other absolute term: a gradient that is wrongly
+zero fails, however small the function.
 
 Before any number is compared the engine's own sweep runs with every rule watched: it must leave
 the arrays it is given as they are, answer twice the same, and return the shape and the dtype of its
@@ -206,7 +207,8 @@ def _check(subject: Subject, limits: Limits) -> Report:
     ]
     found: list[tuple[str, Verdict]] = []
     for weights, gradient in zip(rounds, swept, strict=True):
-        comparison = Comparison(subject, limits, weights, gradient, recording.log.largest)
+        shaken = _shaken(subject, recording, weights, gradient, limits.rng)
+        comparison = Comparison(subject, limits, weights, gradient, shaken)
         for i, direction in _directions(subject, gradient, limits.rng):
             verdict = _agreeing(comparison, direction)
             name = subject.names[i]
@@ -219,6 +221,25 @@ def _check(subject: Subject, limits: Limits) -> Report:
         if limits.forward and subject.point.size:
             _check_forward(comparison, recording)
     return _passed(subject, found, tuple(silent))
+
+
+def _shaken(
+    subject: Subject,
+    recording: Recording,
+    weights: Array,
+    gradient: Array,
+    rng: np.random.Generator,
+) -> Array:
+    """Return a bound on the rounding of each element of the gradient.
+
+    Weights that differ in the last bits give another sample of all roundings of the sweep: where a
+    gradient is a difference of large numbers, it moves.
+    """
+    moved = np.zeros_like(gradient)
+    for _ in range(2):
+        other = weights * (1 + np.finfo(np.float64).eps * rng.integers(-4, 5, weights.shape))
+        moved = np.maximum(moved, np.abs(reverse(subject, recording, other) - gradient))
+    return 64 * moved
 
 
 def _directions(

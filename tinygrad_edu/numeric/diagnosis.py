@@ -17,7 +17,7 @@ __all__ = ["likely_cause"]
 
 Array = np.ndarray[Any, Any]
 
-_CLOSE = 1e-5  # relative to the largest element: tighter than any two guesses are to each other
+_CLOSE = 1e-6  # relative: a guess must explain every element, the small ones too
 
 
 def likely_cause(analytic: Array, numeric: Array, wrong: Array) -> str:
@@ -39,8 +39,8 @@ def likely_cause(analytic: Array, numeric: Array, wrong: Array) -> str:
 
 
 def _equal(a: Array, b: Array) -> bool:
-    scale = max(np.abs(a).max(), np.abs(b).max())
-    return a.shape == b.shape and bool((np.abs(a - b) <= _CLOSE * scale).all())
+    near = np.abs(a - b) <= _CLOSE * np.abs(b) + 1e-9 * max(np.abs(a).max(), np.abs(b).max())
+    return bool(near.all())
 
 
 def _guesses(right: Array, given: Array) -> Iterator[tuple[str, Array]]:
@@ -64,7 +64,7 @@ def _scaled(right: Array, given: Array) -> Iterator[tuple[str, Array]]:
     factor = float(np.vdot(right, given)) / square
     named = Fraction(factor).limit_denominator(64)
     exact = abs(factor - named) <= _CLOSE * abs(factor)
-    text = f"the right gradient times {named if exact else format(factor, '.6g')}"
+    text = f"the right gradient times {named if exact else format(factor, '.8g')}"
     sizes = {n: axis for axis, n in enumerate(right.shape) if n > 1}
     if exact and named in (2, Fraction(1, 2)):
         text += ": a path counted twice or only half, or the 2 of a square"

@@ -20,7 +20,7 @@ from tinygrad_edu.core.tensor import Tensor, enable_grad
 from tinygrad_edu.core.transforms import gradients
 from tinygrad_edu.errors import CheckError, GradientTypeError, NumericError, describe_value
 from tinygrad_edu.numeric.report import failure
-from tinygrad_edu.numeric.watch import Log, first_difference, recorded_nodes, watch
+from tinygrad_edu.numeric.watch import first_difference, recorded_nodes, watch
 
 __all__ = [
     "Recording",
@@ -254,7 +254,7 @@ class Recording:
 
     leaves: list[Tensor]
     outputs: list[Tensor]
-    log: Log
+    not_finite: list[str]
 
 
 def recorded_at(subject: Subject, dtype: Any = np.float64) -> Recording:
@@ -350,7 +350,7 @@ def reverse(subject: Subject, recording: Recording, weights: Array) -> Array:
         raise subject.failure(
             "not finite",
             f"the gradient is nan or inf at {index}, though f is finite there\n"
-            f"  the first rule that gave one: {next(iter(recording.log.not_finite), 'unknown')}",
+            f"  the first rule that gave one: {next(iter(recording.not_finite), 'unknown')}",
             input=name,
             index=index,
         )

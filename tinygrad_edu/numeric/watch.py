@@ -10,7 +10,7 @@ numerical derivative. Read ``check.py`` for who asks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -20,7 +20,7 @@ from tinygrad_edu.core.graph import Node, ancestors
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import CheckError, TinygradEduError, describe_value, explain
 
-__all__ = ["Log", "first_difference", "recorded_nodes", "watch"]
+__all__ = ["first_difference", "recorded_nodes", "watch"]
 
 Rule = Callable[..., Any]
 
@@ -31,33 +31,17 @@ def recorded_nodes(outputs: Sequence[Tensor]) -> list[Node]:
     return sorted(found, key=lambda node: node.order)
 
 
-@dataclass
-class Log:
-    """What the watched rules have answered.
+def watch(nodes: Sequence[Node]) -> list[str]:
+    """Return a list in which these nodes' rules, when they answer with nan or inf, are named.
 
-    Attributes
-    ----------
-    not_finite : list of str
-        The ops whose rules gave nan or inf, with their lines, in the order of the sweep.
-    largest : float
-        The largest cotangent: its rounding is passed on to all that follow.
-    """
-
-    not_finite: list[str] = field(default_factory=list)
-    largest: float = 0.0
-
-
-def watch(nodes: Sequence[Node]) -> Log:
-    """Return the log that the rules of these nodes write from now on.
-
-    The nodes must be a graph of the checker's own.
+    The nodes must be a graph of the checker's own: their rows are exchanged.
 
     Raises
     ------
     CheckError
         Not here but in a later sweep: a rule misbehaves.
     """
-    log = Log()
+    not_finite: list[str] = []
     for node in nodes:
         op = node.op
         if op is None:
@@ -65,15 +49,15 @@ def watch(nodes: Sequence[Node]) -> Log:
         node.op = replace(
             op,
             rules=tuple(
-                None if rule is None else _watched(node, rule, i, log)
+                None if rule is None else _watched(node, rule, i, not_finite)
                 for i, rule in enumerate(op.rules)
             ),
-            joint=None if op.joint is None else _watched(node, op.joint, None, log),
+            joint=None if op.joint is None else _watched(node, op.joint, None, not_finite),
         )
-    return log
+    return not_finite
 
 
-def _watched(node: Node, rule: Rule, argument: int | None, log: Log) -> Rule:
+def _watched(node: Node, rule: Rule, argument: int | None, not_finite: list[str]) -> Rule:
     """Return a rule that does what `rule` does, or complains of it.
 
     `argument` is the one whose cotangent the rule returns; ``None`` for a joint rule.
@@ -114,9 +98,7 @@ def _watched(node: Node, rule: Rule, argument: int | None, log: Log) -> Rule:
             if argument is not None or params["wanted"][i]:
                 _inspect(node, i, cotangent)
                 if not np.isfinite(cotangent).all():
-                    log.not_finite.append(f"{_name(node)} at {node.line}")
-                else:
-                    log.largest = max(log.largest, float(np.abs(cotangent).max(initial=0)))
+                    not_finite.append(f"{_name(node)} at {node.line}")
         return answer
 
     return watched

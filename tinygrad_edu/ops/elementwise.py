@@ -259,7 +259,10 @@ round = elementwise(
 square = elementwise(
     np.square, lambda _y, x: 2 * x, doc="Square.", formula="x²", latex="x^2", pattern="scale",
 )  # fmt: skip
-_ROOT: dict[str, Any] = {"domain": {"x": _POSITIVE}, "policy": "0 at 0, where the slope is infinite"}
+_ROOT: dict[str, Any] = {
+    "domain": {"x": _POSITIVE},
+    "policy": "0 at 0, where the slope is infinite",
+}
 sqrt = elementwise(
     np.sqrt, lambda y, _x: 0.5 / np.where(y == 0, _INF, y),
     doc="Square root.", formula="√x", latex=r"\sqrt{x}", pattern="scale", **_ROOT,
@@ -659,7 +662,10 @@ def _gelu_tanh_slope(y: Any, x: Any) -> Any:
     return gate + y * (1 - gate) * (2 * _GELU_SCALE * (1 + 3 * _GELU_CUBIC * squared))
 
 
-_SECOND_JUMPS: dict[str, Any] = {"kinks": {"x": (0.0,)}, "policy": "smooth to first order; the second jumps at 0"}
+_SECOND_JUMPS: dict[str, Any] = {
+    "kinks": {"x": (0.0,)},
+    "policy": "smooth to first order; the second jumps at 0",
+}
 elu = elementwise(
     _elu, lambda y, x, *, alpha: np.where(x > 0, 1, y + alpha),
     doc="Exponential linear unit.", formula="x if x > 0 else alpha (exp(x) - 1)",
@@ -722,7 +728,10 @@ _SHARED: dict[str, Any] = {
     "kinks": {"a": "ties"},
     "policy": "equal elements share the gradient equally; none where the result is nan",
 }
-_SKIPS_NAN: dict[str, Any] = {**_SHARED, "policy": "equal elements share the gradient equally; nan gets none"}
+_SKIPS_NAN: dict[str, Any] = {
+    **_SHARED,
+    "policy": "equal elements share the gradient equally; nan gets none",
+}
 
 
 def _won(wins: Any, a: Any, b: Any, like: Any) -> Any:
@@ -785,7 +794,10 @@ _OF_TWO: dict[str, Any] = {
     "cases": (case((2, 3), (2, 3)), case((2, 1), (3,)), case((), (2,))), **_MASK,
 }  # fmt: skip
 _BOOLEANS = np.array([True, True, False, False]), np.array([True, False, True, False])
-_OF_BITS: dict[str, Any] = {**_OF_TWO, "cases": (case(*_BOOLEANS), case(np.array([6, 5]), np.array(3)))}
+_OF_BITS: dict[str, Any] = {
+    **_OF_TWO,
+    "cases": (case(*_BOOLEANS), case(np.array([6, 5]), np.array(3))),
+}
 
 less = op(
     np.less, None, None, doc="Whether a is smaller.", formula="a < b", latex="a < b", **_OF_TWO,

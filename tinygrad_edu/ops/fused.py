@@ -6,6 +6,7 @@ derivatives of higher order are asked for. This is the last file of the table; `
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,23 +25,25 @@ __all__ = [
 # ------------------------------------------------------------------------------ linear
 
 
+@functools.cache
 def _activation(name: str | None) -> Any:
     """Return the elementwise row of an activation whose derivative reads only its result."""
     if name is None or name == "identity":
         return None
-    row = OPS.get(name)
-    if row is None or row.kind != "elementwise" or row.reads != (False,) or not row.reads_result:
-        fit = sorted(
-            r.name for r in OPS.values() if r.kind == "elementwise" and r.reads == (False,) and r.reads_result
-        )
+    fit = {
+        row.name: row
+        for row in OPS.values()
+        if row.kind == "elementwise" and row.reads == (False,) and row.reads_result
+    }
+    if name not in fit:
         raise OpError(
             explain(
                 "linear",
                 f"activation {name!r} cannot be fused",
-                fix=f"use one of {', '.join(fit)}, or apply the activation to the result",
+                fix=f"use one of {', '.join(sorted(fit))}, or apply the activation to the result",
             )
         )
-    return row
+    return fit[name]
 
 
 def _linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = None) -> Any:
@@ -74,7 +77,8 @@ def _linear_joint(
     if wanted[1]:
         dw = np.matmul(x.T, g, out=into[1])
     if wanted[2]:
-        db = np.sum(g, axis=0, out=into[2])
+        # A product with ones is the sum over the batch, several times faster.
+        db = np.matmul(np.ones(len(g), g.dtype, like=g), g, out=into[2])
     return dx, dw, db
 
 
@@ -139,7 +143,8 @@ def _check_labels(logits: Any, labels: Any, ignore_index: int | None) -> Any:
     """Return which rows count, ``None`` for all; refuse labels that are no class."""
     keep = None if ignore_index is None else labels != ignore_index
     counted = labels if keep is None else labels[keep]
-    if counted.size and (counted.min() < 0 or counted.max() >= logits.shape[-1]):
+    # Seen as an unsigned number a negative label is larger than any class: one pass for both ends.
+    if counted.size and counted.astype(np.uint64).max() >= logits.shape[-1]:
         wrong = counted.min() if counted.min() < 0 else counted.max()
         text = explain(
             "softmax_cross_entropy",
@@ -174,14 +179,14 @@ def _targets(
     if keep is not None:
         wanted = wanted * keep[..., None]
         rows = int(np.count_nonzero(keep))
-    return wanted, max(1, rows) if _check_reduction("softmax_cross_entropy", reduction) == "mean" else 1
+    return wanted, max(1, rows) if _check_reduction(
+        "softmax_cross_entropy", reduction
+    ) == "mean" else 1
 
 
 def _check_reduction(op: str, reduction: str) -> str:
     if reduction not in ("mean", "sum", "none"):
-        raise OpError(
-            explain(op, f"reduction={reduction!r}", fix="use 'mean', 'sum' or 'none'")
-        )
+        raise OpError(explain(op, f"reduction={reduction!r}", fix="use 'mean', 'sum' or 'none'"))
     return reduction
 
 
@@ -192,7 +197,7 @@ def _reduced(losses: Any, count: float, reduction: str) -> Any:
 
 
 def _log_probabilities(logits: Any, wanted: Any) -> Any:
-    """Return log softmax, 0 where it is -inf and the class is not wanted: 0 · -inf costs nothing."""
+    """Return log softmax, 0 where it is -inf and the class not wanted: 0 · -inf costs nothing."""
     logp = OPS["log_softmax"](logits)
     return np.where((wanted == 0) & ~np.isfinite(logp), 0, logp)
 
@@ -212,11 +217,14 @@ def _cross_entropy(
         return _reduced(losses, count, reduction), (wanted, logp, count)
     # The commonest case by the shortest way: one class number per row, and every row counts.
     _check_labels(logits, labels, None)
-    count = max(1, len(labels)) if _check_reduction("softmax_cross_entropy", reduction) == "mean" else 1
-    highest = logits.max(axis=-1, keepdims=True)
-    shifted = logits - np.where(np.isfinite(highest), highest, 0)  # exp never overflows
+    count = (
+        max(1, len(labels)) if _check_reduction("softmax_cross_entropy", reduction) == "mean" else 1
+    )
+    # exp never overflows. For a row of -inf, subtracting the lowest number keeps nan away.
+    lowest = np.finfo(logits.dtype)
+    shifted = logits - np.maximum(logits.max(axis=-1, keepdims=True), lowest.min)
     p = np.exp(shifted)
-    total = p.sum(axis=-1, keepdims=True)
+    total = np.maximum(p.sum(axis=-1, keepdims=True), lowest.tiny)
     p /= total
     rows = np.arange(len(labels))
     losses = np.log(total[:, 0]) - shifted[rows, labels]
@@ -231,10 +239,9 @@ def _cross_entropy_joint(
     _labels: Any,
     *,
     wanted: Sequence[bool],
-    into: Sequence[Any],
     label_smoothing: float,
-    ignore_index: int | None,
     reduction: str,
+    **_rest: Any,
 ) -> tuple[Any, Any]:
     first, second, count = saved
     g = g / count if count != 1 else g
@@ -329,8 +336,7 @@ def _squared_error_joint(
     _target: Any,
     *,
     wanted: Sequence[bool],
-    into: Sequence[Any],
-    reduction: str,
+    **_rest: Any,
 ) -> tuple[Any, Any]:
     d, count = saved
     slope = (2 / count) * g * d
@@ -353,7 +359,11 @@ mean_squared_error = fused(
     latex=r"\frac{1}{n}\sum_i (y_i - t_i)^2",
     pattern="scale",
     signature="(n),(n)->()",
-    cases=(case((2, 3), (2, 3)), case((3,), (3,), reduction="sum"), case((3,), (3,), reduction="none")),
+    cases=(
+        case((2, 3), (2, 3)),
+        case((3,), (3,), reduction="sum"),
+        case((3,), (3,), reduction="none"),
+    ),
 )
 
 
@@ -372,8 +382,7 @@ def _bce_joint(
     targets: Any,
     *,
     wanted: Sequence[bool],
-    into: Sequence[Any],
-    reduction: str,
+    **_rest: Any,
 ) -> tuple[Any, Any]:
     g = g / saved
     dx = g * (OPS["sigmoid"].forward(logits) - targets) if wanted[0] else None
@@ -396,5 +405,9 @@ binary_cross_entropy_with_logits = fused(
     latex=r"\frac{1}{n}\sum_i \log(1 + e^{x_i}) - t_i x_i",
     pattern="scale",
     signature="(n),(n)->()",
-    cases=(case((2, 3), (2, 3)), case((3,), (3,), reduction="sum"), case((3,), (3,), reduction="none")),
+    cases=(
+        case((2, 3), (2, 3)),
+        case((3,), (3,), reduction="sum"),
+        case((3,), (3,), reduction="none"),
+    ),
 )

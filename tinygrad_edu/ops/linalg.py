@@ -163,7 +163,10 @@ def _vdot(a: Any, b: Any) -> Any:
 dot = composite(
     _dot, formula="a · b", latex=r"a \cdot b", pattern="matmul", signature="(m,k),(k,n)->(m,n)",
     functions=(np.dot,), order="a b out",
-    cases=(case((3,), (3,)), case((2, 3), (3, 4)), case((), (3,)), case((2, 2, 3), (4, 3, 2)), case((2, 2, 3), (3,))),
+    cases=(
+        case((3,), (3,)), case((2, 3), (3, 4)), case((), (3,)),
+        case((2, 2, 3), (4, 3, 2)), case((2, 2, 3), (3,)),
+    ),
 )  # fmt: skip
 inner = composite(
     _inner, formula="Σ a b over the last axis", latex=r"\sum_k a_{ik} b_{jk}", pattern="matmul",
@@ -172,7 +175,8 @@ inner = composite(
 )  # fmt: skip
 outer = composite(
     _outer, formula="a bᵀ", latex=r"a\,b^{\mathsf T}", pattern="matmul", signature="(m),(n)->(m,n)",
-    functions=(np.outer, (np.multiply, "outer")), order="a b out", cases=(case((3,), (2,)), case((2, 2), (3,))),
+    functions=(np.outer, (np.multiply, "outer")), order="a b out",
+    cases=(case((3,), (2,)), case((2, 2), (3,))),
 )  # fmt: skip
 vdot = composite(
     _vdot, formula="Σ a b", latex=r"\sum_i a_i b_i", pattern="matmul", signature="(n),(n)->()",
@@ -196,11 +200,13 @@ def _parse(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str]:
             )
         )
     free = [letter for letter in string.ascii_letters if letter not in text]
-    longest = max((n - len(t.replace("...", "")) for t, n in zip(terms, ndims, strict=True) if "..." in t), default=0)  # fmt: skip
-    dots = "".join(free[:longest])
+    hidden = [
+        ndim - len(term.replace("...", "")) if "..." in term else 0
+        for term, ndim in zip(terms, ndims, strict=True)
+    ]
+    dots = "".join(free[: max(hidden, default=0)])
     inputs = []
-    for term, ndim in zip(terms, ndims, strict=True):
-        own = ndim - len(term.replace("...", ""))
+    for term, own in zip(terms, hidden, strict=True):
         inputs.append(term.replace("...", dots[len(dots) - own :] if own else ""))
     if arrow:
         return inputs, right.replace("...", dots)
@@ -214,18 +220,23 @@ def _einsum(*operands: Any, subscripts: str) -> Any:
 
 
 def _einsum_vjp(
-    g: Any, _y: Any, _saved: Any, *primals: Any, wanted: Sequence[bool], into: Any, subscripts: str
+    g: Any,
+    _y: Any,
+    _saved: Any,
+    *primals: Any,
+    wanted: Sequence[bool],
+    subscripts: str,
+    **_rest: Any,
 ) -> list[Any]:
     """Return each operand's cotangent: the einsum of g with all the other operands."""
     inputs, output = _parse(subscripts, [primal.ndim for primal in primals])
     return [
-        _einsum_one(i, g, primals, inputs, output) if want else None for i, want in enumerate(wanted)
+        _einsum_one(i, g, primals, inputs, output) if want else None
+        for i, want in enumerate(wanted)
     ]
 
 
-def _einsum_one(
-    i: int, g: Any, primals: Sequence[Any], inputs: Sequence[str], output: str
-) -> Any:
+def _einsum_one(i: int, g: Any, primals: Sequence[Any], inputs: Sequence[str], output: str) -> Any:
     shape, letters = primals[i].shape, inputs[i]
     terms = [output, *(t for j, t in enumerate(inputs) if j != i)]
     arrays = [g, *(p for j, p in enumerate(primals) if j != i)]
@@ -242,7 +253,9 @@ def _einsum_one(
     known = "".join(letter for letter in target if letter in "".join(terms))
     found = np.einsum(",".join(terms) + "->" + known, *arrays)
     # A letter that stands nowhere else was summed: its cotangent is the same along the axis.
-    lengths = tuple(1 if letter not in known else found.shape[known.index(letter)] for letter in target)
+    lengths = tuple(
+        1 if letter not in known else found.shape[known.index(letter)] for letter in target
+    )
     found = np.reshape(found, lengths)
     grown = tuple(
         length if letter not in known else max(length, have)

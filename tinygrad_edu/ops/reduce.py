@@ -43,7 +43,9 @@ def _spread(g: Any, like: Any, axis: Axis, keepdims: bool) -> Any:
 
 def _kept(y: Any, like: Any, axis: Axis) -> Any:
     """Return a reduction's result with the reduced axes kept, to be compared with the argument."""
-    reduced = range(like.ndim) if axis is None else {i % like.ndim for i in np.atleast_1d(axis).tolist()}
+    reduced = (
+        range(like.ndim) if axis is None else {i % like.ndim for i in np.atleast_1d(axis).tolist()}
+    )
     return np.reshape(y, tuple(1 if i in reduced else n for i, n in enumerate(like.shape)))
 
 
@@ -52,7 +54,7 @@ def _count(like: Any, axis: Axis) -> int:
     return int(np.prod([like.shape[i] for i in axes]))
 
 
-_REDUCTION = {
+_REDUCTION: dict[str, Any] = {
     "signature": "(n)->()",
     "order": "x axis dtype out keepdims initial where",
     "arguments": ("x",),
@@ -119,7 +121,7 @@ def _min(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.min(x, axis=axis, keepdims=keepdims)
 
 
-_EXTREME = {
+_EXTREME: dict[str, Any] = {
     "pattern": "route",
     "kinks": {"x": "ties"},
     "policy": "equal extreme elements share the gradient equally",
@@ -209,7 +211,7 @@ def _std_vjp(g: Any, y: Any, x: Any, *, axis: Axis, ddof: float, keepdims: bool)
     return _spread(g / scale, x, axis, keepdims) * away
 
 
-_SPREAD = {
+_SPREAD: dict[str, Any] = {
     "pattern": "scale",
     "signature": "(n)->()",
     "order": "x axis dtype out ddof keepdims where mean correction",
@@ -272,7 +274,7 @@ def _log_softmax(x: Any, *, axis: int | tuple[int, ...] = -1) -> Any:
     return x - _finite(_logsumexp(x, axis=axis, keepdims=True))
 
 
-_ROWWISE = {
+_ROWWISE: dict[str, Any] = {
     "pattern": "scale",
     "signature": "(n)->(n)",
     "cases": (case((2, 3)), case((2, 3), axis=0), case((4,)), case((2, 3, 2), axis=(0, 1))),
@@ -319,7 +321,7 @@ def _count_nonzero(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.count_nonzero(x, axis=axis, keepdims=keepdims)
 
 
-_COUNTING = {
+_COUNTING: dict[str, Any] = {
     "pattern": "none",
     "signature": "(n)->()",
     "arguments": ("x",),
@@ -344,5 +346,6 @@ any = op(
 )  # fmt: skip
 count_nonzero = op(
     _count_nonzero, None, doc="Number of elements that are not zero.", formula="#{x ≠ 0}",
-    latex=r"|\{i: x_i \neq 0\}|", functions=(np.count_nonzero,), order="x axis keepdims", **_COUNTING,
+    latex=r"|\{i: x_i \neq 0\}|", functions=(np.count_nonzero,),
+    order="x axis keepdims", **_COUNTING,
 )  # fmt: skip

@@ -95,18 +95,23 @@ def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 sum_to = linear(
     _sum_to,
-    lambda g, _y, _x, *, shape: np.broadcast_to(g, _x.shape),
+    lambda g, _y, _x, **_params: np.broadcast_to(g, _x.shape),
     doc="Sum over the axes along which `shape` was broadcast: the adjoint of broadcast_to.",
     formula="sum of x over broadcast axes",
     latex=r"\sum_{\mathrm{broadcast}} x",
     pattern="sum",
     signature="(n)->(m)",
-    cases=(case((2, 3), shape=(3,)), case((2, 3), shape=(2, 1)), case((4, 2, 3), shape=(1, 3)), case((2, 3), shape=())),
+    cases=(
+        case((2, 3), shape=(3,)),
+        case((2, 3), shape=(2, 1)),
+        case((4, 2, 3), shape=(1, 3)),
+        case((2, 3), shape=()),
+    ),
 )
 
 broadcast_to = linear(
     _broadcast_to,
-    lambda g, _y, _x, *, shape: sum_to(g, shape=_x.shape),
+    lambda g, _y, _x, **_params: sum_to(g, shape=_x.shape),
     doc="Repeat along new axes and axes of length 1.",
     formula="x repeated to shape",
     latex=r"x \text{ repeated}",
@@ -125,7 +130,7 @@ def _astype(x: Any, *, dtype: Any) -> Any:
 astype = linear(
     _astype,
     # The sweep brings a cotangent back to the dtype of its primal, here as everywhere.
-    lambda g, _y, _x, *, dtype: g,
+    lambda g, _y, _x, **_params: g,
     doc="Convert to another dtype.",
     formula="x as dtype",
     latex="x",
@@ -145,7 +150,7 @@ def _reshape(x: Any, *, shape: int | tuple[int, ...]) -> Any:
 
 reshape = linear(
     _reshape,
-    lambda g, _y, _x, *, shape: np.reshape(g, _x.shape),
+    lambda g, _y, _x, **_params: np.reshape(g, _x.shape),
     doc="The same elements in another shape; one length may be -1.",
     formula="x in another shape",
     latex=r"\mathrm{reshape}(x)",
@@ -153,7 +158,12 @@ reshape = linear(
     signature="(n)->(m)",
     functions=(np.reshape,),
     order="x shape order copy",
-    cases=(case((2, 3), shape=(3, 2)), case((2, 3), shape=-1), case((1,), shape=()), case((0, 3), shape=(3, 0))),
+    cases=(
+        case((2, 3), shape=(3, 2)),
+        case((2, 3), shape=-1),
+        case((1,), shape=()),
+        case((0, 3), shape=(3, 0)),
+    ),
 )
 
 
@@ -167,8 +177,15 @@ def _flatten(x: Any, *, start_axis: int = 0) -> Any:
     return reshape(x, (*x.shape[:start_axis], int(np.prod(x.shape[start_axis:]))))
 
 
-_JOINED = {"formula": "x on one axis", "latex": r"\mathrm{vec}(x)", "pattern": "reshape", "signature": "(m,n)->(k)"}
-ravel = composite(_ravel, functions=(np.ravel,), order="x order", cases=(case((2, 3)), case(())), **_JOINED)
+_JOINED: dict[str, Any] = {
+    "formula": "x on one axis",
+    "latex": r"\mathrm{vec}(x)",
+    "pattern": "reshape",
+    "signature": "(m,n)->(k)",
+}
+ravel = composite(
+    _ravel, functions=(np.ravel,), order="x order", cases=(case((2, 3)), case(())), **_JOINED
+)
 flatten = composite(_flatten, cases=(case((2, 3, 4), start_axis=1), case((2, 3))), **_JOINED)
 
 
@@ -178,7 +195,7 @@ def _expand_dims(x: Any, *, axis: int | tuple[int, ...]) -> Any:
 
 expand_dims = linear(
     _expand_dims,
-    lambda g, _y, _x, *, axis: np.reshape(g, _x.shape),
+    lambda g, _y, _x, **_params: np.reshape(g, _x.shape),
     doc="Insert axes of length 1.",
     formula="x with new axes",
     latex="x",
@@ -195,7 +212,7 @@ def _squeeze(x: Any, *, axis: int | tuple[int, ...] | None = None) -> Any:
 
 squeeze = linear(
     _squeeze,
-    lambda g, _y, _x, *, axis: np.reshape(g, _x.shape),
+    lambda g, _y, _x, **_params: np.reshape(g, _x.shape),
     doc="Remove axes of length 1.",
     formula="x without axes of length 1",
     latex="x",
@@ -216,12 +233,21 @@ def _atleast_2d(x: Any) -> Any:
     return x if np.ndim(x) >= 2 else reshape(x, (1, -1))
 
 
-_AT_LEAST = {"formula": "x with axes in front", "latex": "x", "pattern": "reshape", "signature": "()->(n)"}
-atleast_1d = composite(_atleast_1d, functions=(np.atleast_1d,), cases=(case(()), case((2,))), **_AT_LEAST)
-atleast_2d = composite(_atleast_2d, functions=(np.atleast_2d,), cases=(case(()), case((2,))), **_AT_LEAST)
+_AT_LEAST: dict[str, Any] = {
+    "formula": "x with axes in front",
+    "latex": "x",
+    "pattern": "reshape",
+    "signature": "()->(n)",
+}
+atleast_1d = composite(
+    _atleast_1d, functions=(np.atleast_1d,), cases=(case(()), case((2,))), **_AT_LEAST
+)
+atleast_2d = composite(
+    _atleast_2d, functions=(np.atleast_2d,), cases=(case(()), case((2,))), **_AT_LEAST
+)
 
 
-# ------------------------------------------------------------------------------ axes in another order
+# ------------------------------------------------------------------------------ order of axes
 
 
 def _transpose(x: Any, *, axes: tuple[int, ...] | None = None) -> Any:
@@ -268,9 +294,7 @@ swapaxes = linear(
 )
 
 
-def _moveaxis(
-    x: Any, *, source: int | tuple[int, ...], destination: int | tuple[int, ...]
-) -> Any:
+def _moveaxis(x: Any, *, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Any:
     return np.moveaxis(x, source, destination)
 
 
@@ -283,7 +307,10 @@ moveaxis = linear(
     pattern="reshape",
     signature="(m,n)->(n,m)",
     functions=(np.moveaxis,),
-    cases=(case((2, 3, 4), source=0, destination=-1), case((2, 3, 4), source=(0, 1), destination=(1, 2))),
+    cases=(
+        case((2, 3, 4), source=0, destination=-1),
+        case((2, 3, 4), source=(0, 1), destination=(1, 2)),
+    ),
 )
 
 # ------------------------------------------------------------------------------ joining and cutting
@@ -294,7 +321,13 @@ def _concatenate(*arrays: Any, axis: int | None = 0) -> Any:
 
 
 def _cut(
-    g: Any, _y: Any, _saved: Any, *_primals: Any, wanted: Sequence[bool], into: Any, axis: int | None
+    g: Any,
+    _y: Any,
+    _saved: Any,
+    *_primals: Any,
+    wanted: Sequence[bool],
+    axis: int | None,
+    **_rest: Any,
 ) -> list[Any]:
     """Return for each array its part of the cotangent."""
     parts, start = [], 0
@@ -341,10 +374,12 @@ def _vstack(*arrays: Any) -> Any:
 
 def _hstack(*arrays: Any) -> Any:
     """Join along the second axis, vectors end to end."""
-    return concatenate([_atleast_1d(array) for array in arrays], 0 if np.ndim(arrays[0]) <= 1 else 1)
+    return concatenate(
+        [_atleast_1d(array) for array in arrays], 0 if np.ndim(arrays[0]) <= 1 else 1
+    )
 
 
-_STACKED = {
+_STACKED: dict[str, Any] = {
     "formula": "arrays joined",
     "latex": r"[x_1, x_2, \ldots]",
     "pattern": "route",
@@ -386,7 +421,8 @@ def _split(x: Any, *, indices_or_sections: int | Sequence[int], axis: int = 0) -
         cuts = list(indices_or_sections)
     before = (slice(None),) * (axis % x.ndim)
     return [
-        x[(*before, slice(start, stop))] for start, stop in zip([0, *cuts], [*cuts, None], strict=True)
+        x[(*before, slice(start, stop))]
+        for start, stop in zip([0, *cuts], [*cuts, None], strict=True)
     ]
 
 
@@ -396,10 +432,18 @@ def _unbind(x: Any, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple(x[(*before, i)] for i in range(x.shape[axis]))
 
 
-_CUT = {"formula": "parts of x", "latex": r"x_{[i:j]}", "pattern": "route", "signature": "(n)->(m),(k)"}
+_CUT: dict[str, Any] = {
+    "formula": "parts of x",
+    "latex": r"x_{[i:j]}",
+    "pattern": "route",
+    "signature": "(n)->(m),(k)",
+}
 split = composite(
     _split, functions=(np.split,),
-    cases=(case((4, 3), indices_or_sections=2), case((2, 5), indices_or_sections=(1, 3), axis=1)), **_CUT,
+    cases=(
+        case((4, 3), indices_or_sections=2),
+        case((2, 5), indices_or_sections=(1, 3), axis=1),
+    ), **_CUT,
 )  # fmt: skip
 unbind = composite(
     _unbind, functions=(np.unstack,) if hasattr(np, "unstack") else (),

@@ -11,7 +11,7 @@ model instead of a handful per parameter, and ``backward()`` writes the gradient
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, Self, overload, runtime_checkable
 
 import numpy as np
@@ -24,6 +24,10 @@ from tinygrad_edu.errors import CheckpointError, OptimizerError, users_frame
 __all__ = ["Hyper", "Optimizer", "Parameters", "named"]
 
 Array = np.ndarray[Any, Any]
+Run = tuple[Array, Array, dict[str, Array], Array, Array | None]
+"""Neighbouring parameters as flat arrays: values, gradients, slots, scratch, room for decay."""
+
+_ONE = np.array(1, np.int64)
 
 
 @runtime_checkable
@@ -159,11 +163,18 @@ class Flat:
     ----------
     members : list of (str, Parameter)
         Parameters of one dtype; their values move into `values`.
+    init : callable
+        Returns the slots for an array of values.
     decayed : bool
         Whether a buffer for gradient + decay is needed.
     """
 
-    def __init__(self, members: list[tuple[str, Parameter]], decayed: bool) -> None:
+    def __init__(
+        self,
+        members: list[tuple[str, Parameter]],
+        init: Callable[[Array], dict[str, Array]],
+        decayed: bool,
+    ) -> None:
         self.names = [name for name, _ in members]
         self.parameters = [parameter for _, parameter in members]
         ends = np.cumsum([parameter.size for parameter in self.parameters]).tolist()
@@ -174,9 +185,10 @@ class Flat:
         self.gradients = np.zeros(ends[-1], like.dtype, like=like)
         self.scratch = np.empty_like(self.values)
         self.decayed = np.empty_like(self.values) if decayed else None
-        self.slots: dict[str, Array] = {}
         for i in range(len(self.parameters)):
             self.gather(i)
+        self.slots = init(self.values)
+        self.whole = self.cut(0, ends[-1])
 
     def gather(self, i: int) -> None:
         """Move a parameter's value, and its gradient if it has one, into the flat arrays."""
@@ -189,8 +201,15 @@ class Flat:
         start, stop = self.spans[i]
         return flat[start:stop].reshape(self.parameters[i].shape)
 
-    def runs(self) -> list[tuple[int, int]]:
-        """Return the spans that have gradients, neighbours joined; their values are in `values`.
+    def cut(self, start: int, stop: int) -> Run:
+        """Return the part of every flat array that lies between two places."""
+        run = slice(start, stop)
+        decayed = None if self.decayed is None else self.decayed[run]
+        slots = {name: slot[run] for name, slot in self.slots.items()}
+        return self.values[run], self.gradients[run], slots, self.scratch[run], decayed
+
+    def runs(self) -> list[Run]:
+        """Return the parts that have gradients, neighbours joined; their values are gathered.
 
         Another optimizer may have taken a parameter since the last step; it is gathered again.
         """
@@ -207,7 +226,9 @@ class Flat:
                 found[-1] = (found[-1][0], stop)
             else:
                 found.append((start, stop))
-        return found
+        if found == [(0, len(self.values))]:
+            return [self.whole]
+        return [self.cut(start, stop) for start, stop in found]
 
 
 class Optimizer:
@@ -247,17 +268,15 @@ class Optimizer:
         for name, parameter in members:
             if parameter.dtype.kind != "f":
                 raise OptimizerError(
-                    f"{type(self).__name__}: parameter {name!r} is {parameter.dtype}; expected real "
-                    "numbers\n  fix: keep real and imaginary parts as two parameters"
+                    f"{type(self).__name__}: parameter {name!r} is {parameter.dtype}; expected "
+                    "real numbers\n  fix: keep real and imaginary parts as two parameters"
                 )
         self.scalars["step"] = np.array(0, np.int64)
         self.decays = "weight_decay" in hyper and "weight_decay" not in self.left_out
         self.flats: list[Flat] = []
         for dtype in dict.fromkeys(parameter.dtype for _, parameter in members):
             alike = [(name, parameter) for name, parameter in members if parameter.dtype == dtype]
-            flat = Flat(alike, self.decays and not self.decoupled)
-            flat.slots = self.init(flat.values)
-            self.flats.append(flat)
+            self.flats.append(Flat(alike, self.init, self.decays and not self.decoupled))
 
     # ---- what a rule says
 
@@ -309,27 +328,23 @@ class Optimizer:
                 "  fix: call loss.backward() first, and zero_grad() after step(), not before it"
             )
         self._mark_written()
-        np.add(self.scalars["step"], 1, out=self.scalars["step"])
+        step = self.scalars["step"]
+        np.add(step, _ONE, out=step)
         factors = self.factors()
         if self.decays:
             decay = self.scalars["weight_decay"]
             factors["weight_decay"] = 1 - self.scalars["lr"] * decay if self.decoupled else decay
-        for flat, spans in zip(self.flats, runs, strict=True):
+        for flat, parts in zip(self.flats, runs, strict=True):
             # A float64 number would widen the arithmetic on float32 arrays.
-            cast = {name: factor.astype(flat.values.dtype) for name, factor in factors.items()}
-            for start, stop in spans:
-                self._update_run(flat, slice(start, stop), cast)
-
-    def _update_run(self, flat: Flat, run: slice, factors: Mapping[str, Any]) -> None:
-        parameter, gradient = flat.values[run], flat.gradients[run]
-        if flat.decayed is not None:
-            decayed = flat.decayed[run]
-            np.multiply(parameter, factors["weight_decay"], out=decayed)
-            gradient = np.add(decayed, gradient, out=decayed)
-        elif self.decays:
-            np.multiply(parameter, factors["weight_decay"], out=parameter)
-        slots = {name: slot[run] for name, slot in flat.slots.items()}
-        self.update(parameter, gradient, slots, factors, flat.scratch[run])
+            dtype = flat.values.dtype
+            cast = {name: factor.astype(dtype) for name, factor in factors.items()}
+            for parameter, gradient, slots, scratch, decayed in parts:
+                if decayed is not None:
+                    np.multiply(parameter, cast["weight_decay"], out=decayed)
+                    gradient = np.add(decayed, gradient, out=decayed)
+                elif self.decays:
+                    np.multiply(parameter, cast["weight_decay"], out=parameter)
+                self.update(parameter, gradient, slots, cast, scratch)
 
     def _mark_written(self) -> None:
         """Tell the leaves that are about to change so, with the user's line: looked up once."""

@@ -12,7 +12,8 @@ A weight decay :math:`\lambda` adds :math:`\lambda\theta` to the gradient (L2); 
 the parameter instead.
 
 Running means are kept without their factor :math:`1-\beta`: :math:`M = \beta M + g` is
-:math:`m/(1-\beta)`. The factor is applied once, to the step size, which saves a pass over the array.
+:math:`m/(1-\beta)`. The factor is applied once, to the step size, which saves a pass over the
+array.
 """
 
 from __future__ import annotations
@@ -113,7 +114,9 @@ class SGD(Optimizer):
     def factors(self) -> dict[str, Any]:
         """Return learning rate, momentum, and the share of the gradient in the velocity."""
         scalars = self.scalars
-        factors: dict[str, Any] = {"lr": scalars["lr"], "momentum": scalars["momentum"]}
+        factors: dict[str, Any] = {"lr": scalars["lr"]}
+        if "momentum" not in self.left_out:
+            factors["momentum"] = scalars["momentum"]
         if "dampening" not in self.left_out:
             factors["share"] = 1 - scalars["dampening"] * np.greater(scalars["step"], 1)
         return factors

@@ -1,0 +1,16 @@
+"""What the tests of the table share: counts that are shown when the run ends."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from .laws import Tally
+
+
+@pytest.fixture(scope="session")
+def tally() -> Iterator[Tally]:
+    """Count planted wrong rules over the whole session; ``pytest -s`` shows the sums."""
+    counts = Tally()
+    yield counts
+    if counts.planted:
+        print(f"\n{counts}")
