@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture
 from tinygrad_edu.draw.layout import lay_out
 from tinygrad_edu.draw.measure import face_of, label_of, text_width
-from tinygrad_edu.draw.picture import ROLES
+from tinygrad_edu.draw.picture import ROLES, Font
 from tinygrad_edu.draw.svg import own_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -177,15 +177,47 @@ def test_no_text_and_no_bar_leaves_its_card(card):
         assert 0 <= block.y <= block.y + block.height <= face.height
 
 
+def extent(word):
+    width = text_width(word.text, word.font)
+    start = word.x - {"start": 0, "middle": width / 2, "end": width}[word.anchor]
+    return start, start + width
+
+
 @given(cards)
-def test_texts_of_one_row_do_not_touch(card):
-    rows = {}
-    for word in face_of(card).words:
-        width = text_width(word.text, word.font)
-        start = word.x - {"start": 0, "middle": width / 2, "end": width}[word.anchor]
-        for left, right in rows.setdefault(round(word.y), []):
-            assert start + width <= left + 1e-9 or right <= start + 1e-9
-        rows[round(word.y)].append((start, start + width))
+def test_texts_of_one_row_stand_well_apart(card):
+    for a, b in itertools.combinations(face_of(card).words, 2):
+        if abs(a.y - b.y) < 2:
+            (left, end), (start, right) = extent(a), extent(b)
+            assert end + 5 <= start or right + 5 <= left
+
+
+@given(cards)
+def test_captions_do_not_touch_their_bars(card):
+    face = face_of(card)
+    for word in face.words:
+        start, end = extent(word)
+        for block in face.blocks:
+            level = block.y < word.y and word.y - word.font.size < block.y + block.height
+            if block.paint != "cell" and level:
+                assert block.x + block.width <= start or end <= block.x
+
+
+def test_widths_are_those_of_the_widest_common_font():
+    """A real font, where there is one, needs no more room than the table gives, nor much less."""
+    fonts = pytest.importorskip("matplotlib.font_manager")
+    from matplotlib.ft2font import FT2Font
+
+    signs = [chr(i) for i in range(32, 127)] + list("×±−←→∂Σσ∇·ᵀ‖²₁…é")
+    for bold in (False, True):
+        family = fonts.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+        font = FT2Font(fonts.findfont(family))
+        font.set_size(100, 72)
+        for sign in signs:
+            real = font.load_char(ord(sign)).linearHoriAdvance / 65536
+            assert real - 5 <= text_width(sign, Font(100, bold, "text")) <= 2 * real + 25, sign
+        for text in ("softmax_xent", "parameter", "100 × 784 float64", "L = −mean log p[t]"):
+            real = sum(font.load_char(ord(sign)).linearHoriAdvance / 65536 for sign in text)
+            assert real <= text_width(text, Font(100, bold, "text")) <= 1.15 * real, text
 
 
 @given(pictures())

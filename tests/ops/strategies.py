@@ -33,7 +33,7 @@ def differentiable(row: Op) -> bool:
     return row.kind == "composite" or row.differentiable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """A row with one of its cases; without a case, shapes are drawn."""
 
@@ -42,11 +42,11 @@ class Plan:
     params: dict[str, Any]
     number: int
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.row.name}-{'drawn' if self.case is None else 'case'}{self.number}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """Arguments of one call of a row.
 
@@ -69,6 +69,9 @@ class Sample:
     params: dict[str, Any]
     moving: tuple[int, ...]
     seed: int
+
+    def __repr__(self) -> str:
+        return f"<sample of {self.row.name}: {self.arrays}, {self.params}, seed {self.seed}>"
 
     @property
     def size(self) -> int:

@@ -281,21 +281,30 @@ def project(cotangent: Any, like: Any, node: Node) -> Any:
     if isinstance(cotangent, np.generic):
         cotangent = np.asarray(cotangent)
     if cotangent.shape != like.shape:
-        if not op.broadcasts:
+        if not (op.broadcasts and _from_broadcasting(cotangent.shape, like.shape, node)):
             raise GradientError(
                 explain(
                     op.name,
                     f"its rule returned a cotangent of shape {cotangent.shape} {cotangent.dtype} "
                     f"for an argument of shape {like.shape} {like.dtype}",
                     where=node.line,
-                    fix="a rule returns the shape of its primal; declare broadcasts=True if NumPy "
-                    "broadcasts the arguments",
+                    fix="a rule returns the shape of its primal, or, where broadcasts=True is declared, "
+                    "the shape to which NumPy broadcast it",
                 )
             )
         cotangent = OPS["sum_to"](cotangent, shape=like.shape)
     if cotangent.dtype != like.dtype:
         cotangent = OPS["astype"](cotangent, dtype=like.dtype)
     return cotangent
+
+
+def _from_broadcasting(shape: tuple[int, ...], primal: tuple[int, ...], node: Node) -> bool:
+    """Return whether a cotangent can have this shape because its primal was broadcast."""
+    op: Any = node.op
+    if op.kind == "elementwise":
+        return bool(shape == node.result.shape)
+    ends = shape[len(shape) - len(primal) :]
+    return len(shape) >= len(primal) and all(m in (1, n) for n, m in zip(ends, primal, strict=True))
 
 
 def _joint(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from tinygrad_edu.errors import OpError, OpTypeError, UnsupportedError, explain
 __all__ = [
     "BY_FUNCTION",
     "OPS",
+    "REQUIRED",
     "Case",
     "Like",
     "Op",
@@ -283,7 +285,7 @@ class Op:
                 raise self._refuse(f"got an unknown keyword {name!r}", fix=f"it takes: {known}")
             places[name] = place
         for name in (*self.arguments, *self.params):
-            required = name in self.arguments or self.params[name] is _REQUIRED
+            required = name in self.arguments or self.params[name] is REQUIRED
             if required and name not in places and name not in self.optional:
                 raise self._refuse(f"the argument {name!r} is missing")
         return (
@@ -455,7 +457,8 @@ def composite(function: Callable[..., Any], **facts: Any) -> Op:
     )
 
 
-_REQUIRED = inspect.Parameter.empty
+REQUIRED = inspect.Parameter.empty
+"""The default of a keyword parameter that must be given."""
 
 
 def _declare(
@@ -585,8 +588,10 @@ def _guarded(factor: Factor, arity: int) -> Rule:
         # The forward pass has warned already if a value is out of its domain.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             slope = factor(result, *primals, **params)
-            # One look at the numbers is cheaper than a mask; np.where() would widen a single one.
-            if isinstance(slope, (float, np.ndarray)) and np.isfinite(slope).all():
+            # One look at the slopes is cheaper than a mask; np.where() would widen a number.
+            if isinstance(slope, float) and math.isfinite(slope):
+                return g * slope
+            if isinstance(slope, np.ndarray) and np.isfinite(slope).all():
                 return g * slope
             return g * np.where((g == 0) & ~np.isfinite(slope), 0, slope)
 

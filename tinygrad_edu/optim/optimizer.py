@@ -188,7 +188,6 @@ class Flat:
         for i in range(len(self.parameters)):
             self.gather(i)
         self.slots = init(self.values)
-        self.whole = self.cut(0, ends[-1])
 
     def gather(self, i: int) -> None:
         """Move a parameter's value, and its gradient if it has one, into the flat arrays."""
@@ -227,7 +226,7 @@ class Flat:
             else:
                 found.append((start, stop))
         if found == [(0, len(self.values))]:
-            return [self.whole]
+            return [(self.values, self.gradients, self.slots, self.scratch, self.decayed)]
         return [self.cut(start, stop) for start, stop in found]
 
 

@@ -7,6 +7,7 @@ Read next: ``trainer.py``.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -61,7 +62,8 @@ class History:
             "iteration": self._count,
             "epoch": epoch,
             "loss": float(losses.mean()) if len(losses) else None,
-            **metrics,
+            # JSON has no nan; a metric without a value is null.
+            **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
             "seconds": seconds,
         }
         self.records.append(record)
