@@ -17,3 +17,5 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 # Matplotlib reads this when it is first imported: figures are drawn to memory only.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+collect_ignore_glob = ["benchmarks/*"]  # programs that print ratios, not tests

@@ -15,6 +15,9 @@ Examples
 array([0.6397, 0.1362])
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tinygrad_edu import ops
 from tinygrad_edu.core.op import OPS, Op, case, composite, elementwise, fused, get_op, op
 from tinygrad_edu.core.op import linear as linear_op
@@ -35,14 +38,16 @@ from tinygrad_edu.core.transforms import (
     value_and_grad,
     vjp,
 )
-from tinygrad_edu.numeric import (
-    gradcheck,
-    gradgradcheck,
-    gradient_descent,
-    numerical_diff,
-    numerical_gradient,
-)
 from tinygrad_edu.ops import *  # noqa: F403 - every row is a public function
+
+if TYPE_CHECKING:
+    from tinygrad_edu.numeric import (
+        gradcheck,
+        gradgradcheck,
+        gradient_descent,
+        numerical_diff,
+        numerical_gradient,
+    )
 
 __all__ = [
     "OPS",
@@ -74,5 +79,21 @@ __all__ = [
     "vjp",
 ]
 __all__ += ops.__all__
+
+_NUMERIC = (
+    "gradcheck",
+    "gradgradcheck",
+    "gradient_descent",
+    "numerical_diff",
+    "numerical_gradient",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name of the numeric room, which is imported when first used."""
+    if name not in _NUMERIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("tinygrad_edu.numeric"), name)
+
 
 __version__ = "0.1.0"

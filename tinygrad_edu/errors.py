@@ -10,7 +10,6 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -136,7 +135,7 @@ class DiagramWarning(UserWarning):
 # ------------------------------------------------------------------------------ the user's line
 
 # NumPy's own Python files count as inside: a user who calls np.full() wants to see that call.
-_INSIDE = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__))
+_INSIDE = tuple(os.path.dirname(file) + os.sep for file in (__file__, np.__file__))
 
 
 class _Inside(dict[str, bool]):
@@ -175,7 +174,7 @@ def describe_line(code: CodeType | None, lasti: int) -> str:
         return "unknown line"
     filename, number = line_of(code, lasti)
     text = linecache.getline(filename, number).strip()
-    return f"{Path(filename).name}:{number}" + (f": {text}" if text else "")
+    return f"{os.path.basename(filename)}:{number}" + (f": {text}" if text else "")
 
 
 def users_line() -> str:

@@ -1,4 +1,4 @@
-"""The graph: who keeps whom alive, how deep it may be, in which order it is swept, and the switch."""
+"""The graph: who keeps whom alive, how deep it may be, how it is swept; and the switch."""
 
 import functools
 import gc
@@ -43,7 +43,7 @@ def no_collector():
 
 
 @pytest.fixture
-def counting(table):
+def counting(table):  # noqa: ARG001 - for what it puts back
     """A row whose rule counts its calls, and a row whose rule fails as long as it is told to."""
     calls, broken = [], [True]
 
@@ -80,7 +80,8 @@ def run(program):
 # ------------------------------------------------------------------------------ lifetime
 
 
-def test_a_result_dies_with_its_last_name(no_collector):
+@pytest.mark.usefixtures("no_collector")
+def test_a_result_dies_with_its_last_name():
     w = leaf(np.ones(100))
     y = np.tanh(w * w)
     z = y.sum()
@@ -97,7 +98,8 @@ def test_a_result_dies_with_its_last_name(no_collector):
     assert arrays[1]() is None
 
 
-def test_backward_frees_what_the_nodes_kept(no_collector):
+@pytest.mark.usefixtures("no_collector")
+def test_backward_frees_what_the_nodes_kept():
     w = leaf(np.ones(100))
     y = np.exp(w * w)
     loss = (y * y).sum()
@@ -108,7 +110,8 @@ def test_backward_frees_what_the_nodes_kept(no_collector):
     assert kept() is None
 
 
-def test_a_graph_keeps_no_array_that_no_rule_reads(no_collector):
+@pytest.mark.usefixtures("no_collector")
+def test_a_graph_keeps_no_array_that_no_rule_reads():
     w = leaf(np.ones(100))
     y = w + 1.0
     total = y.sum()
@@ -120,7 +123,8 @@ def test_a_graph_keeps_no_array_that_no_rule_reads(no_collector):
 
 
 @pytest.mark.acceptance("F9")
-def test_a_finished_expression_leaves_no_garbage(no_collector):
+@pytest.mark.usefixtures("no_collector")
+def test_a_finished_expression_leaves_no_garbage():
     def work():
         a, b = leaf(-4.0), leaf(2.0)
         c = a * b + b**3
@@ -146,7 +150,8 @@ def test_a_finished_expression_leaves_no_garbage(no_collector):
 
 
 @pytest.mark.acceptance("F9")
-def test_the_collector_finds_nothing_after_an_expression(no_collector):
+@pytest.mark.usefixtures("no_collector")
+def test_the_collector_finds_nothing_after_an_expression():
     a, b = leaf(-4.0), leaf(2.0)
     d = np.tanh(a * b + b**3) * a
     d.backward()
@@ -154,7 +159,8 @@ def test_the_collector_finds_nothing_after_an_expression(no_collector):
     assert gc.collect() == 0
 
 
-def test_ten_thousand_steps_keep_memory_flat(no_collector):
+@pytest.mark.usefixtures("no_collector")
+def test_ten_thousand_steps_keep_memory_flat():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(8, 4))
     w, b = Parameter(rng.normal(size=(4, 3))), Parameter(np.zeros(3))
@@ -261,7 +267,9 @@ def test_a_wide_graph_has_one_node_per_branch():
 # ------------------------------------------------------------------------------ order
 
 
-@given(st.lists(st.tuples(st.sampled_from("+*-"), st.integers(0, 50), st.integers(0, 50)), max_size=12))
+@given(
+    st.lists(st.tuples(st.sampled_from("+*-"), st.integers(0, 50), st.integers(0, 50)), max_size=12)
+)
 def test_ancestors_come_in_order_of_creation_and_once(steps):
     made = [leaf(2.0), leaf(3.0)]
     for sign, i, j in steps:

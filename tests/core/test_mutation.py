@@ -22,7 +22,7 @@ def big(name="w"):
     return Parameter(np.arange(30.0).reshape(5, 6) / 10, name=name)
 
 
-# ------------------------------------------------------------------------------ arrays of the caller
+# ----------------------------------------------------------------------------- arrays of the caller
 
 
 def test_a_source_array_may_be_changed_after_the_tensor_was_made():
@@ -202,7 +202,7 @@ def test_forward_before_the_first_update_is_not_disturbed_by_an_earlier_update()
     assert w.grad == 1.0
 
 
-# ------------------------------------------------------------------------------ writes that are caught
+# --------------------------------------------------------------------------- writes that are caught
 
 
 RULES_THAT_READ = {
@@ -319,7 +319,7 @@ def test_a_caught_write_leaves_the_optimizers_buffer_alone():
     np.testing.assert_array_equal(buffer, np.full((2, 2), 7.0))
 
 
-# ------------------------------------------------------------------------------ aliases kept by the user
+# ------------------------------------------------------------------------- aliases kept by the user
 
 
 @pytest.mark.parametrize("name", RULES_THAT_READ)
@@ -428,7 +428,12 @@ def test_gradients_through_two_views_are_right_or_refused(first, second):
 
 def test_two_tensors_never_share_what_can_be_written():
     w = leaf([1.0, 2.0])
-    others = [Tensor(w, requires_grad=True), Parameter(w), copy.deepcopy(w), w.detach().requires_grad_()]
+    others = [
+        Tensor(w, requires_grad=True),
+        Parameter(w),
+        copy.deepcopy(w),
+        w.detach().requires_grad_(),
+    ]
     for other in others:
         other.data = [9.0, 9.0]
     np.testing.assert_array_equal(w.numpy(), [1.0, 2.0])

@@ -87,10 +87,8 @@ def test_the_layout_in_memory_changes_nothing(
 ) -> None:
     sample = data.draw(samples(plan))
     ways: dict[str, Callable[[Any], Any]] = {
-        "Fortran": lambda a: np.asfortranarray(a),
-        "reversed": lambda a: a[(slice(None, None, -1),) * a.ndim].copy()[
-            (slice(None, None, -1),) * a.ndim
-        ],
+        "Fortran": lambda a: np.array(a, order="F"),
+        "reversed": lambda a: np.asarray(np.flip(np.array(np.flip(a)))),
         "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
     }
     other = sample.laid_out(ways[layout])
@@ -211,8 +209,10 @@ def iter_samples(plan: Plan) -> Any:
 def test_nothing_is_recorded_while_recording_is_off(plan: Plan, data: st.DataObject) -> None:
     sample = data.draw(samples(plan))
     with no_grad():
-        outputs, _ = laws.call(sample, sample.moving)
-    assert all(y.node is None and not y.requires_grad for y in outputs)
+        outputs, leaves = laws.call(sample, sample.moving)
+    for y in outputs:
+        returned = any(y is leaf for leaf in leaves)  # a row may return its argument as it is
+        assert returned or (y.node is None and not y.requires_grad)
 
 
 @every([plan for plan in PLANS if not differentiable(plan.row)])

@@ -288,8 +288,8 @@ def project(cotangent: Any, like: Any, node: Node) -> Any:
                     f"its rule returned a cotangent of shape {cotangent.shape} {cotangent.dtype} "
                     f"for an argument of shape {like.shape} {like.dtype}",
                     where=node.line,
-                    fix="a rule returns the shape of its primal, or, where broadcasts=True is declared, "
-                    "the shape to which NumPy broadcast it",
+                    fix="a rule returns the shape of its primal, or, where broadcasts=True is "
+                    "declared, the shape to which NumPy broadcast it",
                 )
             )
         cotangent = OPS["sum_to"](cotangent, shape=like.shape)

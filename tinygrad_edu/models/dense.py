@@ -10,6 +10,7 @@ probability.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ class MultiLayerNet(Module):
         self.activation = activation
         self.layers = [
             Linear(fan_in, fan_out, weight=weight, rng=rng, dtype=dtype)
-            for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)
+            for fan_in, fan_out in pairwise(sizes)
         ]
 
     def forward(self, x: Any) -> Tensor:
@@ -171,5 +172,5 @@ class MultiLayerNet(Module):
 
 
 def _initializer(weight: Any) -> Any:
-    """Return a standard deviation as the initialiser that draws with it; other things as they are."""
+    """Return the initialiser of a standard deviation, and anything else as it is."""
     return init.normal(weight) if isinstance(weight, (int, float)) else weight

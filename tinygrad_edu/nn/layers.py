@@ -206,7 +206,7 @@ class Sequential(_Listed):
     def forward(self, x: Any) -> Any:
         """Return the result of the last module."""
         done: Module | None = None  # what the layer before has computed along with itself
-        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
+        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=False):
             if layer is done:
                 done = None
             elif activation := _fused(layer, following):

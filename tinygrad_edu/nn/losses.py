@@ -209,7 +209,8 @@ def cross_entropy_error(y: Any, t: Any, delta: float = 1e-7) -> Any:
     """
     y, t = _array(y), _array(t)
     if y.ndim == 1:
-        y, t = np.reshape(y, (1, y.size)), np.reshape(t, (1, *t.shape) if t.size > 1 else (1,))
+        y = np.reshape(y, (1, y.size))
+        t = np.reshape(t, y.shape if t.size == y.size else (t.size,))
     if y.ndim != 2 or t.shape not in (y.shape, y.shape[:1]):
         raise LayerError(
             explain(
@@ -220,7 +221,8 @@ def cross_entropy_error(y: Any, t: Any, delta: float = 1e-7) -> Any:
             )
         )
     if t.shape == y.shape:
-        return -np.sum(t * np.log(y + delta)) / len(y)
+        # First over each row: of a one-hot row that is one term, so both forms agree to the bit.
+        return -np.sum(np.sum(t * np.log(y + delta), axis=-1)) / len(y)
     labels = t.numpy() if isinstance(t, Tensor) else t
     classes = y.shape[1]
     wrong = [label for label in labels.tolist() if label not in range(classes)]

@@ -175,7 +175,7 @@ inner = composite(
 )  # fmt: skip
 outer = composite(
     _outer, formula="a bᵀ", latex=r"a\,b^{\mathsf T}", pattern="matmul", signature="(m),(n)->(m,n)",
-    functions=(np.outer, (np.multiply, "outer")), order="a b out",
+    functions=(np.outer,), order="a b out",
     cases=(case((3,), (2,)), case((2, 2), (3,))),
 )  # fmt: skip
 vdot = composite(

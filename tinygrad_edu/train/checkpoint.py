@@ -3,7 +3,7 @@
 The file is an ``.npz``: a zip archive, packed by nothing, so that nothing can unpack to more than
 it is. Its members are, in this order::
 
-    header.json     {"format": ..., "version": 1, "arrays": {name: {"dtype", "shape"}}, "content": ...}
+    header.json     {"format", "version", "arrays": {name: {"dtype", "shape"}}, "content"}
     <name>.npy      one for each array, as ``np.load(path)[name]`` reads it too
     SHA256SUMS      one line for each member above, as ``sha256sum`` writes it
 

@@ -64,8 +64,7 @@ def save_curves(
         canvases: Any = importlib.import_module("matplotlib.backends.backend_agg")
     except ImportError as error:
         raise DiagramError(
-            "the curves need Matplotlib, which is not installed: "
-            "pip install 'tinygrad_edu[plot]'"
+            "the curves need Matplotlib, which is not installed: pip install 'tinygrad_edu[plot]'"
         ) from error
     # A figure with its own canvas: pyplot would keep it in a list of the whole process.
     figure = figures.Figure(figsize=(8, 6.5), dpi=120, layout="constrained")

@@ -99,7 +99,7 @@ class Progress:
         self._drawn = True
 
     def _bar(self, iteration: int, now: float, last: Record | None) -> str:
-        """Return the bar: share done, iterations, loss, metrics, time left; as wide as there is room."""
+        """Return the bar with loss, metrics and time left, as much as there is room for."""
         share = iteration / self.total
         left = (now - self._start) / max(1, iteration - self._first) * (self.total - iteration)
         parts = [

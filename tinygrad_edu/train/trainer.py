@@ -173,6 +173,8 @@ class Trainer:
         self.progress = Progress(quiet=True) if progress is None else progress
         self.history = History()
         self.seconds = 0.0
+        self.saved = 0
+        """Iteration at which the checkpoint was last written, or loaded."""
 
     @property
     def iteration(self) -> int:
@@ -322,7 +324,9 @@ class Trainer:
                 for name in ("monitor", "patience", "best", "value", "iteration", "waited")
             }
         arrays = {
-            f"{part}/{name}": array for part, found in parts.items() for name, array in found.items()
+            f"{part}/{name}": array
+            for part, found in parts.items()
+            for name, array in found.items()
         }
         return arrays, header
 
@@ -353,7 +357,9 @@ class Trainer:
         kind, generators = header["optimizer"], self._generators()
         complaints = []
         if kind != type(self.optimizer).__name__:
-            complaints.append(f"the optimizer was {kind}, this one is {type(self.optimizer).__name__}")
+            complaints.append(
+                f"the optimizer was {kind}, this one is {type(self.optimizer).__name__}"
+            )
         if set(header["generators"]) != set(generators):
             complaints.append("the model has other random generators")
         if (header["early_stopping"] is None) != (self.early_stopping is None):
@@ -401,10 +407,12 @@ class Trainer:
             The file cannot be opened.
         """
         self.load_state_dict(*read_checkpoint(path))
+        self.saved = self.iteration
 
     def _save(self) -> None:
         if self.checkpoint is not None:
             self.save(self.checkpoint)
+            self.saved = self.iteration
 
     def _generators(self) -> dict[str, np.random.Generator]:
         """Return the generators that the model may draw from, the default one among them."""
