@@ -10,11 +10,11 @@ Ctrl-C, after everything was saved.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import os
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ import numpy as np
 
 from tinygrad_edu import __version__
 from tinygrad_edu.core.tensor import constant
-from tinygrad_edu.data import DataLoader, Digit, load_mnist, read_digits
+from tinygrad_edu.data import MNIST, DataLoader, Digit, load_mnist, read_digits
 from tinygrad_edu.errors import DiagramError, TinygradEduError, TrainingError
 from tinygrad_edu.models import MultiLayerNet, TwoLayerNet
 from tinygrad_edu.nn import CrossEntropyLoss, Module
@@ -52,8 +52,6 @@ Settings = dict[str, Any]
 INPUTS, CLASSES = 784, 10
 HELD_OUT = 5_000
 """Training images that decide when to stop, with ``--patience``, instead of being trained on."""
-SMALL_NET = 500_000
-"""Parameters up to which one thread is the fastest; see ``train/threads.py``."""
 SHOWN = 10
 """Pictures of a file that ``predict`` shows."""
 
@@ -98,14 +96,16 @@ def build(settings: Settings, *, checkpoint: Path | None = None, progress: Progr
     progress : Progress
         Who is told.
     """
-    digits = load_mnist(settings["data"])
+    digits = _digits(settings["data"])
     train = (digits.train_images, digits.train_labels)
     sets = {"train": train, "test": (digits.test_images, digits.test_labels)}
     stopping = None
     if settings["patience"] is not None:
         if len(train[0]) <= HELD_OUT:
             raise Wrong(f"--patience holds {HELD_OUT} of the training images out, which are all")
-        train, held_out = tuple(a[:-HELD_OUT] for a in train), tuple(a[-HELD_OUT:] for a in train)
+        images, labels = train
+        train = (images[:-HELD_OUT], labels[:-HELD_OUT])
+        held_out = (images[-HELD_OUT:], labels[-HELD_OUT:])
         sets = {"train": train, "validation": held_out, "test": sets["test"]}
         stopping = EarlyStopping("validation_accuracy", settings["patience"])
 
@@ -126,6 +126,13 @@ def build(settings: Settings, *, checkpoint: Path | None = None, progress: Progr
         facts=settings,
         progress=progress,
     )
+
+
+def _digits(folder: str | None) -> MNIST:
+    """Return the digits in a folder, or those of the package."""
+    if folder is not None and not Path(folder).is_dir():
+        raise Wrong(f"there is no folder {folder}")
+    return load_mnist(folder)
 
 
 def build_net(settings: Mapping[str, Any], rng: np.random.Generator | int) -> Module:
@@ -170,9 +177,8 @@ def train(options: argparse.Namespace) -> int:
     said = f" from iteration {trainer.iteration:,}" if resumed else ""
     progress.line(f"{_described(settings, trainer)}\nwriting to {run}{os.sep}{said}\n")
     _write_json(run / "config.json", _config(settings))
-    count = sum(parameter.size for parameter in model.parameters())
     try:
-        with one_thread() if count <= SMALL_NET else contextlib.nullcontext():
+        with one_thread():
             history = trainer.fit(iterations=total)
     except KeyboardInterrupt:
         progress.line(
@@ -284,8 +290,6 @@ def _draw_graph(trainer: Trainer, path: Path) -> None:
     trainer.optimizer.zero_grad()
     loss = trainer.loss(trainer.model(constant(images)), constant(labels))
     loss.backward(retain_graph=True)
-    if not hasattr(room, "draw"):
-        raise DiagramError("not there yet")
     room.draw(loss).save(path)
     trainer.optimizer.zero_grad()
 
@@ -328,7 +332,7 @@ def evaluate_run(options: argparse.Namespace) -> int:
     """Run ``tinygrad-edu evaluate`` and return its exit code."""
     run = Path(options.run)
     model, settings = _trained(run)
-    digits = load_mnist(options.data if options.data is not None else settings["data"])
+    digits = _digits(options.data if options.data is not None else settings["data"])
     with one_thread():
         train = evaluate(model, digits.train_images, digits.train_labels)["accuracy"]
         logits = predictions(model, digits.test_images)
@@ -449,9 +453,7 @@ def parser() -> Parser:
     net.add_argument(
         "--hidden", type=_positive, nargs="+", metavar="N", help="units of each hidden layer (50)"
     )
-    net.add_argument(
-        "--activation", choices=("sigmoid", "relu", "tanh", "gelu_tanh"), help="(sigmoid)"
-    )
+    net.add_argument("--activation", choices=("sigmoid", "relu", "tanh"), help="(sigmoid)")
     net.add_argument(
         "--weights",
         type=_weights,
@@ -573,4 +575,6 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename else ""
         return f"{name}{error.strerror}"
-    return "; ".join(line.strip() for line in str(error).splitlines())
+    # The fix is for those who write Python.
+    text = re.split(r"\.?\s+[Ff]ix: ", str(error))[0]
+    return "; ".join(line.strip() for line in text.splitlines())

@@ -1,5 +1,6 @@
 """What an error of the engine says: the op, the arguments, the user's line, the fix."""
 
+import functools
 import warnings
 from pathlib import Path
 
@@ -126,6 +127,23 @@ def test_an_operand_of_a_wrong_kind_is_shown_as_it_is():
     assert "fix: " not in text  # no advice on shapes where shapes are not the trouble
     text = message(TypeError, lambda: (leaf(1.0) * 1.0) + Tensor([True]) + None)
     assert "None" in text
+
+
+def test_an_error_that_a_row_raises_itself_is_left_as_it_is():
+    text = message(OpError, ops.softmax_cross_entropy, leaf(np.ones((2, 3))), np.zeros(5, int))
+    assert text.count("softmax_cross_entropy: ") == 1
+    assert text.count("fix: ") == 1
+
+
+def test_a_unary_row_that_refuses_its_argument_shows_it(table):
+    def _picky(_x):
+        raise ValueError("not this one")
+
+    elementwise(_picky, 1, functions=(np.spacing,), **FACTS)
+    for tensor in (leaf(np.ones((2, 3))), leaf(np.ones((2, 3))) * 1.0):
+        text = message(OpError, np.spacing, tensor)
+        assert text.startswith("picky: not this one\n  x  (2, 3) float64\n")
+    assert "picky" in table
 
 
 def test_an_operand_with_a_long_text_is_told_by_its_type():
@@ -407,6 +425,17 @@ def test_a_row_may_have_parameters_and_constant_factors(table):
     assert grad(halve)(3.0).item() == 0.5
     assert halve.arguments == ("x",)
     assert set(table) >= {"times", "halve"}
+
+
+def test_a_rule_may_be_any_callable(table):
+    def scaled(by, _y, x):
+        return by * x
+
+    elementwise(lambda x: x * x, functools.partial(scaled, 2), name="partial", **FACTS)
+    assert table["partial"].arguments == ("x",)
+    assert table["partial"].reads == (True,)
+    assert not table["partial"].reads_result
+    assert grad(table["partial"])(3.0).item() == 6.0
 
 
 def test_a_composite_is_a_row_without_a_rule(table):

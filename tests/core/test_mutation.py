@@ -74,6 +74,14 @@ def test_an_index_array_may_be_changed_between_forward_and_backward(make):
     np.testing.assert_array_equal(w.grad, expected)
 
 
+def test_an_array_among_the_parameters_may_be_changed_between_forward_and_backward():
+    w, low = leaf([1.0, 2.0, 3.0]), np.array([1.5, 1.5, 3.5])
+    y = np.clip(w, low, None).sum()
+    low[:] = 100.0
+    y.backward()
+    np.testing.assert_array_equal(w.grad, [0.0, 1.0, 0.0])
+
+
 def test_a_mask_may_be_changed_between_forward_and_backward():
     w, mask = leaf([1.0, 2.0, 3.0]), np.array([True, False, True])
     y, z = (w[mask] * 2.0).sum(), np.where(mask, w, 0.0).sum()

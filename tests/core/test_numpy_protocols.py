@@ -447,6 +447,21 @@ def test_requires_grad_makes_a_leaf_and_keeps_one():
     assert x.name == "y"
 
 
+def test_a_leaf_may_be_frozen_and_thawed():
+    w, v = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    before = (w * v).sum()
+    assert w.requires_grad_(False) is w
+    assert not w.requires_grad
+    assert not (w * 2.0).requires_grad
+    before.backward()  # the older graph is not disturbed
+    np.testing.assert_array_equal(v.grad, [1.0, 2.0])
+    (w.requires_grad_() * v).sum().backward()
+    np.testing.assert_array_equal(w.grad, [3.0, 4.0])
+    assert not Tensor([1]).requires_grad_(False).requires_grad
+    with pytest.raises(GradientError, match="only a leaf"):
+        (w * 2.0).requires_grad_(False)
+
+
 # ---------------------------------------------------------------------------- seams for the package
 
 

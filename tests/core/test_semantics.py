@@ -452,6 +452,16 @@ def test_a_nan_in_the_branch_that_is_taken_is_seen():
     assert x.grad[1] == 2.0
 
 
+# ------------------------------------------------------------------------- arguments without a rule
+
+
+def test_no_gradient_flows_into_an_argument_without_a_rule():
+    condition, w = leaf([1.0, 0.0]), leaf([3.0, 4.0])
+    np.where(condition, w, 0.0).sum().backward()
+    np.testing.assert_array_equal(w.grad, [1.0, 0.0])
+    assert condition.grad is None
+
+
 # ------------------------------------------------------------------------------ parameters
 
 
@@ -486,6 +496,16 @@ def test_gradients_do_not_write_into_the_buffer_of_a_rebased_parameter():
     gradients(ops.linear(np.ones((4, 3)), w).sum(), [w])
     np.testing.assert_array_equal(buffer, np.full((3, 2), 7.0))
     assert w.grad is None
+
+
+def test_a_fused_row_writes_the_first_gradient_straight_into_the_buffer():
+    w, home, buffer = Parameter(np.eye(2)), np.zeros((2, 2)), np.zeros((2, 2))
+    w.rebase(home, buffer)
+    x = np.array([[1.0, 2.0]])
+    for expected in ([[1.0, 1.0], [2.0, 2.0]], [[2.0, 2.0], [4.0, 4.0]]):  # written, then added
+        ops.linear(x, w).sum().backward()
+        np.testing.assert_array_equal(buffer, expected)
+    assert np.shares_memory(w.grad, buffer)
 
 
 def test_a_rebased_parameter_used_twice_by_fused_rows_gets_the_sum():

@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 import tinygrad_edu.ops as ops
 from tinygrad_edu.core.graph import ancestors
-from tinygrad_edu.core.op import OPS, op
-from tinygrad_edu.core.tensor import Parameter, Tensor, is_recording, no_grad
+from tinygrad_edu.core.op import OPS, elementwise, op
+from tinygrad_edu.core.tensor import Parameter, Tensor, enable_grad, is_recording, no_grad
 from tinygrad_edu.core.transforms import (
     grad,
     gradients,
@@ -209,6 +209,17 @@ def test_a_function_that_ignores_its_argument_has_zero_derivatives(f):
     close(jacobian(f, mode="forward")(x), np.zeros(2))
     close(hessian(f)(x), np.zeros((2, 2)))
     close(vjp(f, x)[1](1.0)[0], np.zeros(2))
+
+
+def test_a_function_of_a_parameter_alone_has_zero_derivatives():
+    w, x = Parameter([1.0, 2.0]), np.array([3.0, 4.0])
+
+    def f(_x):
+        return (w * w).sum()
+
+    for found in (grad(f)(x), jacobian(f)(x), jacobian(f, mode="forward")(x), hvp(f, x, x)):
+        close(found, np.zeros(2))
+    close(jvp(f, (x,), (x,))[1], 0.0)
 
 
 def test_a_gradient_with_respect_to_an_argument_that_is_not_used_is_zero():
@@ -541,6 +552,34 @@ def test_the_vjp_of_a_row_without_a_jvp_is_transposed(table):
     close(jvp(lambda m: row(x, y, m), (3.0,), (1.0,))[1], np.zeros(2))
     close(hvp(lambda b: np.sum(row(x, b, n)), y, np.ones(2)), 6 * x * y)
     assert grad(lambda a: jvp(lambda b: row(a, b, n), (2.0,), (1.0,))[1])(5.0).item() == 12.0
+
+
+def test_a_tangent_has_the_dtype_of_its_result(table):
+    facts = {"formula": "2x", "latex": "2x", "pattern": "scale"}
+    wide = elementwise(lambda x: x * 2, lambda _y, _x: np.float64(2.0), name="wide", **facts)
+    for x in (np.ones(2, np.float32), np.float32(1.0)):
+        _, tangent = jvp(wide, (x,), (np.ones_like(x),))
+        assert tangent.dtype == np.float32
+        assert type(tangent.numpy()) is np.ndarray
+        close(tangent, np.full(x.shape, 2.0))
+    assert "wide" in table
+
+
+@pytest.mark.parametrize("activation", [None, "tanh"])
+def test_a_fused_row_that_was_recorded_as_itself_is_pushed_through_its_composite(activation):
+    w = np.array([[1.0, -1.0, 0.5]])
+
+    def f(x):
+        with no_grad(), enable_grad():  # what the transform asked for is forgotten in there
+            return ops.linear(x, w, activation=activation)
+
+    def plain(x):
+        return x @ w if activation is None else np.tanh(x @ w)
+
+    x, v = np.array([[0.3], [-0.2]]), np.array([[1.0], [2.0]])
+    close(jvp(f, (x,), (v,))[1], jvp(plain, (x,), (v,))[1].numpy())
+    twice = [grad(lambda y, g=g: np.sum(jvp(g, (y,), (v,))[1] ** 2))(x).numpy() for g in (f, plain)]
+    np.testing.assert_allclose(*twice, atol=1e-14)
 
 
 def test_a_variadic_row_with_one_rule_and_no_jvp_is_transposed(table):

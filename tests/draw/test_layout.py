@@ -321,5 +321,49 @@ def test_repeated_squaring_has_one_card_a_value():
     assert len({route.points for route in layout.routes}) == 36
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        '"',
+        "<script>alert(1)</script>",
+        "]]>",
+        "a\nb",
+        "\\",
+        "&amp;",
+        "-->",
+        "層 ∂ 🙂",
+        "\x00",
+        "\ud800",
+    ],
+)
+def test_names_are_written_as_they_are(name):
+    label = (Line(f"[{name}]"),)
+    cards = (
+        Card("a", "input", f"t{name}", f"c{name}", label, tooltip=f"tip {name}", cluster="c"),
+        Card("b", "output", "y"),
+    )
+    edges = (Edge("a", "b", (Line(f"e{name}"),), tooltip=f"edge {name}"),)
+    picture = Picture(cards, edges, (Cluster("c", f"k{name}"),), title=name, description=name)
+    root = ET.fromstring(own_svg(picture).encode())
+    shown = name.replace("\n", " ").replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
+    texts = {text.text for tag in ("text", "tspan") for text in root.iter(f"{SVG}{tag}")}
+    assert {f"t{shown}", f"c{shown}", f"[{shown}]", f"e{shown}", f"k{shown}"} <= texts
+    titles = {g.get("id"): g.findtext(f"{SVG}title") for g in root.iter(f"{SVG}g")}
+    assert titles["n-0"].replace("\n", " ") == f"tip {shown}"
+    assert titles["e-1-0"].replace("\n", " ") == f"edge {shown}"
+    assert root.find(f".//{SVG}script") is None
+
+
+def test_crossings_that_can_be_avoided_are():
+    """In the order of creation, the line of c would cross that of b."""
+    names = [*"abc", "p", "q", "y"]
+    pairs = ["ap", "cp", "bq", "py", "qy"]
+    cards = tuple(Card(name, "input" if name in "abc" else "op", name) for name in names)
+    layout = lay_out(Picture(cards, tuple(Edge(*pair) for pair in pairs)))
+    a, b, c, p, q, _ = (card.y for card in layout.cards)
+    assert (b > max(a, c)) == (q > p)
+    assert not min(a, c) < b < max(a, c)
+
+
 def test_an_empty_picture_is_drawn():
     assert ET.fromstring(own_svg(Picture(()))).get("role") == "img"

@@ -86,13 +86,16 @@ def test_boxes_nest_as_clusters_do():
 
 
 def test_a_shared_parameter_joins_the_box_of_its_module():
-    roles = {"x": "input", "W": "parameter", "m": "op", "n": "op", "o": "op"}
+    roles = {"x": "input", "W": "parameter", "p": "op", "m": "op", "n": "op", "o": "op"}
     p = picture(
-        roles, ["x>m", "W>m", "m>n", "n>o", "W>o"], {"W": "A", "m": "A", "n": "A", "o": "B"}
+        roles,
+        ["x>p", "p>m", "W>m", "m>n", "n>o", "W>o"],
+        {"W": "A", "m": "A", "n": "A", "o": "B"},
     )
     structure = structure_of(p)
     assert len(structure.boxes) == 2
-    assert structure.box_of[1] == structure.box_of[2]
+    assert structure.box_of[1] == structure.box_of[3]
+    assert named(p, structure.order) == ["x", "p", "W", "m", "n", "o"]
 
 
 def test_circles_are_refused():

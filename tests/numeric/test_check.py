@@ -449,6 +449,13 @@ def test_a_rule_that_only_arrays_can_run_is_said_not_to_have_forward_mode() -> N
     assert "forward mode was not compared" in gradcheck(row, np.ones(3)).text
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_gradient_that_is_zero_but_for_rounding_passes(seed: int) -> None:
+    # The deviation of two numbers is half their distance: it has slopes, and no second derivative.
+    x = np.random.default_rng(seed).normal(size=(2, 3))
+    assert gradgradcheck(lambda x: np.std(x, axis=0), x).ok
+
+
 # ---- N6: randomness ------------------------------------------------------------------------------
 
 
@@ -802,3 +809,5 @@ def test_the_plainest_mistake_that_fits_is_named() -> None:
     assert "times 3" in likely_cause(3 * right, right, every)
     assert "those are zero" in likely_cause(np.array([1.0, 0]), right, np.array([False, True]))
     assert "no usual pattern" in likely_cause(right, 0 * right, every)
+    assert "no usual pattern" in likely_cause(np.array([2.0, -1.0]), right, every)
+    assert "times 1e-06" in likely_cause(1e-6 * right, right, every)

@@ -27,8 +27,8 @@ SEAMS = {
 }
 """What is exempt, as (way around the dispatch, function that may), with the reason."""
 
-INDEXING = {np.take, np.take_along_axis, np.put_along_axis}
-"""Functions that take an index as NumPy's array, as ``x[index]`` does."""
+TAKE_HOST_ARRAYS = {np.take, np.take_along_axis, np.asarray}
+"""Functions that take NumPy's arrays: as an index, as ``x[index]`` does, or to make an array."""
 
 
 class RefusedError(AssertionError):
@@ -92,6 +92,8 @@ class Strict:
             target, indices, *rest = inputs
             ufunc.at(target._array, unwrap(indices), *(plain(a, ufunc.__name__) for a in rest))
             return None
+        if any(isinstance(a, Tensor) for a in inputs):
+            return NotImplemented
         if method != "__call__":
             raise RefusedError(f"np.{ufunc.__name__}.{method} is not everybody's")
         out = kwargs.pop("out", None)
@@ -105,8 +107,10 @@ class Strict:
     def __array_function__(
         self, func: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:
+        if any(issubclass(kind, Tensor) for kind in types):
+            return NotImplemented
         name, known = func.__name__, all_known((args, kwargs))
-        convert = unwrap if func in INDEXING else lambda value: plain(value, name)
+        convert = unwrap if func in TAKE_HOST_ARRAYS else lambda value: plain(value, name)
         out = kwargs.get("out")
         found = func(*convert(list(args)), **convert(kwargs))
         if out is not None:
@@ -311,7 +315,8 @@ def test_forward_mode_dispatches(plan: Plan) -> None:
 
 
 def test_the_projection_dispatches() -> None:
-    node: Any = (handle(Strict(np.ones(3)), Leaf(Strict(np.ones(3)))) + 1.0).node
+    small = Strict(np.ones((1, 3)))
+    node: Any = (handle(small, Leaf(small)) + Strict(np.ones((2, 3)))).node
     wide = Strict(np.ones((2, 3), np.float64))
     found = project(wide, Strict(np.zeros((1, 3), np.float32)), node)
     assert isinstance(found, Strict)

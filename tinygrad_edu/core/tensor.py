@@ -177,8 +177,9 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             a.copy() if a is arg and isinstance(a, _ndarray) else a
             for a, arg in zip(arrays, args, strict=True)
         ]
-    if "index" in params:
-        params = {**params, "index": _own_index(params["index"])}
+    for name, value in params.items():
+        if value.__class__ is _ndarray or name == "index":  # the caller's own, as above
+            params = {**params, name: _own(value)}
     try:
         result = op.forward(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
@@ -234,16 +235,16 @@ def _warn_if_wider(
             )
 
 
-def _own_index(index: Any) -> Any:
-    """Return an index in which no array is the caller's, who may write to it, and none a Tensor."""
-    if isinstance(index, tuple):
-        return tuple(_own_index(part) for part in index)
-    if isinstance(index, Tensor):
-        return index._data.copy()
-    if isinstance(index, list):
-        array = np.array(index)
+def _own(value: Any) -> Any:
+    """Return a parameter in which no array is the caller's, who may write to it, and none a Tensor."""
+    if isinstance(value, tuple):
+        return tuple(_own(part) for part in value)
+    if isinstance(value, Tensor):
+        return value._data.copy()
+    if isinstance(value, list):
+        array = np.array(value)
         return array if array.size else array.astype(np.intp)
-    return index.copy() if isinstance(index, _ndarray) else index
+    return value.copy() if isinstance(value, _ndarray) else value
 
 
 def _attach(
@@ -957,7 +958,7 @@ _MAKES = {
 def _values(args: Any) -> Any:
     """Return the arguments with the value of each Tensor in its place."""
     if isinstance(args, Tensor):
-        return args.numpy()
+        return args._data
     if isinstance(args, (list, tuple)):
         return type(args)(_values(arg) for arg in args)
     if isinstance(args, dict):

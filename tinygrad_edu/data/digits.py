@@ -126,7 +126,8 @@ def _overlap(new: int, old: int) -> NDArray[np.float32]:
     starts = np.arange(new)[:, None] * (old / new)
     pixels = np.arange(old)
     covered = np.minimum(starts + old / new, pixels + 1) - np.maximum(starts, pixels)
-    return (np.maximum(covered, 0) * (new / old)).astype(np.float32)
+    share: NDArray[np.float32] = (np.maximum(covered, 0) * (new / old)).astype(np.float32)
+    return share
 
 
 def _centred(image: Image) -> Image:

@@ -159,9 +159,11 @@ def face_of(card: Card) -> Face:
             words.append(_right(histogram.caption, right, floor - 4))
         y += _HISTOGRAM
     for bar in card.bars:
-        blocks.append(Block(left, y + 3, max(1.0, _SHARE_WIDE * bar.share), 7, bar.role))
-        words.append(_right(bar.caption, right, y + 10))
-        y += _BAR
+        high = max(_BAR, _line_height(bar.caption))
+        length = max(1.0, _SHARE_WIDE * bar.share)
+        blocks.append(Block(left, y + high / 2 - 3.5, length, 7, bar.role))
+        words.append(_right(bar.caption, right, y + high / 2 + 4))
+        y += high
     return Face(width, y + _PAD_Y, tuple(w for w in words if w.text), tuple(blocks))
 
 

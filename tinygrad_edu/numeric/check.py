@@ -92,7 +92,8 @@ def gradcheck(
     rtol : float, positive
         The error that is allowed, relative to the gradient along a direction.
     atol : float, at least 0
-        What is allowed besides, beyond the rounding of `f`. Rather leave it at zero.
+        What is allowed besides. Leave it at zero, unless `f` is saturated, so that its gradient is
+        below the rounding of the numbers it is computed from.
     rng : numpy.random.Generator, optional
         Draws weights and directions; by default the same ones each time.
     directions : int, positive
@@ -251,9 +252,8 @@ def _directions(
         part = np.abs(gradient * reach)[subject.span(i)]
         if not part.size:
             continue
-        # Below 1e-9 of the largest are roundings of zero; a zero itself is a claim of its own.
+        # What is below 1e-9 of the largest is one group: roundings of zero among them.
         decades = np.clip(np.log10(part / (part.max() or 1.0)), -9, 0).round()
-        decades[part == 0] = -10
         for decade in np.unique(decades):
             chosen = np.flatnonzero(decades == decade) + subject.span(i).start
             direction = np.zeros_like(reach)
@@ -294,14 +294,8 @@ def _check_forward(comparison: Comparison, recording: Recording) -> None:
         limits.rtol * (np.abs(slope.along) + size) + slope.error + slope.rounding + limits.atol
     )
     ratio = np.abs(tangent - slope.along) / np.maximum(tolerance, np.finfo(float).tiny)
-    dual = float(comparison.weights @ tangent)
     if not ratio.max() <= 1:
         raise wrong_tangent(comparison, recording, tangent, slope, tolerance)
-    if abs(dual - verdict.analytic) > verdict.tolerance:
-        raise subject.failure(
-            "modes disagree",
-            f"forward mode gives the slope {dual:.10g}, the reverse sweep {verdict.analytic:.10g}",
-        )
 
 
 def _passed(

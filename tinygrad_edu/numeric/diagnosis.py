@@ -59,11 +59,11 @@ def _guesses(right: Array, given: Array) -> Iterator[tuple[str, Array]]:
 
 def _scaled(right: Array, given: Array) -> Iterator[tuple[str, Array]]:
     square = float(np.vdot(right, right))
-    if not square:
+    factor = float(np.vdot(right, given)) / square if square else 0.0
+    if not factor:
         return
-    factor = float(np.vdot(right, given)) / square
     named = Fraction(factor).limit_denominator(64)
-    exact = abs(factor - named) <= _CLOSE * abs(factor)
+    exact = named != 0 and abs(factor - named) <= _CLOSE * abs(factor)
     text = f"the right gradient times {named if exact else format(factor, '.8g')}"
     sizes = {n: axis for axis, n in enumerate(right.shape) if n > 1}
     if exact and named in (2, Fraction(1, 2)):

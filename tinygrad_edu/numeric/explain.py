@@ -101,8 +101,8 @@ def wrong_tangent(
 _STATES = {
     "kink": "the slopes from the left and from the right differ",
     "jump": "the function jumps: its values on both sides differ however small the step",
-    "unsettled": "no step gives a slope that is the same at half the step: f is rounded too "
-    "coarsely, or is not smooth",
+    "unsettled": "no step gives a slope that is the same at half the step: f is a "
+    "difference of large numbers, or is not smooth",
     "not finite": "f is nan or inf right beside this point, at the edge of its domain",
 }
 

@@ -143,7 +143,7 @@ class Comparison:
             tolerance += self.limits.atol
             verdict = Verdict(state, analytic, numeric, tolerance, rounding, slope)
             widest = max(widest, float(np.abs(slope.gap).max(initial=0)))
-            if state == "settled" or (state == "kink" and step <= _KINK_STEP):
+            if state != "unsettled":
                 return verdict
         # Where f is continuous the gap would have shrunk with the step, by five decades.
         jumps = (

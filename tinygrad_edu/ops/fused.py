@@ -171,7 +171,7 @@ def _targets(
     soft = _soft(logits, labels)
     keep = None if soft else _check_labels(logits, labels, ignore_index)
     classes = logits.shape[-1]
-    wanted = labels if soft else labels[..., None] == np.arange(classes)
+    wanted = labels if soft else labels[..., None] == np.arange(classes, like=labels)
     rows = int(np.prod(logits.shape[:-1]))
     wanted = wanted.astype(logits.dtype)
     if label_smoothing:
@@ -226,7 +226,7 @@ def _cross_entropy(
     p = np.exp(shifted)
     total = np.maximum(p.sum(axis=-1, keepdims=True), lowest.tiny)
     p /= total
-    rows = np.arange(len(labels))
+    rows = np.arange(len(labels), like=labels)
     losses = np.log(total[:, 0]) - shifted[rows, labels]
     return _reduced(losses, count, reduction), (p, (rows, labels), count)
 

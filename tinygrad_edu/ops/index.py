@@ -18,10 +18,8 @@ __all__ = ["getitem", "scatter", "setitem", "take", "take_along_axis"]
 def _repeats(index: Any) -> bool:
     """Return whether an index can name an element twice: only integer arrays can."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(
-        (isinstance(part, np.ndarray) and part.dtype != np.bool_) or isinstance(part, list)
-        for part in parts
-    )
+    # An array of any kind has a dtype; a list is one to be, a slice or an integer is none.
+    return any(isinstance(p, list) or getattr(p, "dtype", np.bool_) != np.bool_ for p in parts)
 
 
 def _getitem(x: Any, *, index: Any) -> Any:
@@ -162,7 +160,9 @@ def _written(shape: tuple[int, ...], index: Any) -> Any:
 
 def _setitem_value(g: Any, _y: Any, _x: Any, _value: Any, *, index: Any) -> Any:
     found = getitem(g, index)
-    return found * _written(_x.shape, index) if _repeats(index) else found
+    if not _repeats(index):
+        return found
+    return found * np.asarray(_written(_x.shape, index), like=found)
 
 
 setitem: Op = linear(

@@ -99,15 +99,15 @@ def _draw_loss(axes: Any, history: History) -> None:
         width = max(1, len(losses) // 100)
         # Points, not a line: thousands of zigzags would be a bar of ink.
         axes.plot(
-            iterations, losses, ",", color="#999999", alpha=0.5, rasterized=True,
-            label="_each batch", zorder=1,
+            iterations, losses, "o", markersize=1, markeredgewidth=0, color="#999999", alpha=0.6,
+            label="each batch",
         )  # fmt: skip
         axes.plot(
             *_smoothed(losses, width), color="#222222", linewidth=1.6,
-            label=f"mean of {width:,} batches" if width > 1 else "each batch",
+            label=f"mean of {width:,} batches" if width > 1 else "_",
         )  # fmt: skip
         axes.set_ylim(0, 1.05 * float(losses.max()) or 1)
-        axes.legend(frameon=False, loc="upper right")
+        axes.legend(frameon=False, loc="upper right", markerscale=4)
     axes.set_ylabel("loss")
 
 
@@ -120,11 +120,11 @@ def _draw_metric(axes: Any, history: History, metric: str) -> None:
         values = history.column(f"{name}_{metric}")
         lowest = min(lowest, float(np.nanmin(values)))
         axes.plot(
-            iterations, values, marker=MARKS.get(name, "d"), markersize=4.5, linewidth=1.6,
-            # The sets often lie on each other: hollow marks on a dashed line let both be seen.
-            linestyle="-" if name == "train" else "--",
-            markerfacecolor=colours.get(name) if name == "train" else "white",
-            color=colours.get(name), label=f"{name}, {values[-1]:.4f} at the end",
+            iterations, values, label=f"{name}, {values[-1]:.4f} at the end",
+            color=colours.get(name), marker=MARKS.get(name, "d"), markerfacecolor="white",
+            # The sets often lie on each other: a broad band below a thin line lets both be seen.
+            **({"linewidth": 5, "alpha": 0.4, "markersize": 8} if name == "train" else
+               {"linewidth": 1.3, "markersize": 4}),
         )  # fmt: skip
     axes.set_ylabel(metric)
     if metric == "accuracy":

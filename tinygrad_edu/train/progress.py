@@ -6,6 +6,7 @@ Read next: ``trainer.py``, which calls it.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -51,9 +52,9 @@ class Progress:
         self._first = 0
 
     def begin(self, iteration: int, total: int) -> None:
-        """Start the clock: the run is at `iteration` and shall go to `total`."""
+        """Tell that the run is at `iteration` and shall go to `total`."""
         self.total, self._first = total, iteration
-        self._start = self._next = time.monotonic()
+        self._start = self._next = math.nan
         self._loss = self._weight = 0.0
         self._columns = []
 
@@ -64,6 +65,8 @@ class Progress:
         if self.quiet or not self.bar:
             return
         now = time.monotonic()
+        if math.isnan(self._start):  # the clock starts here: what came before was no iteration
+            self._start, self._next, self._first = now, now + EVERY, iteration
         if now >= self._next:
             self._next = now + EVERY
             self._draw(self._bar(iteration, now, last))
@@ -102,11 +105,12 @@ class Progress:
         """Return the bar with loss, metrics and time left, as much as there is room for."""
         share = iteration / self.total
         left = (now - self._start) / max(1, iteration - self._first) * (self.total - iteration)
+        shown = last or {}
         parts = [
             f"{share:4.0%}",
             f"{iteration:>{len(str(self.total))}}/{self.total}",
             f"loss {self._loss / self._weight:.4f}",
-            *(f"{name.replace('_', ' ')} {_shown(name, last[name])}" for name in _metrics(last)),
+            *(f"{name.replace('_', ' ')} {_shown(name, shown[name])}" for name in _metrics(shown)),
             f"{duration(left)} left",
         ]
         room = shutil.get_terminal_size().columns - 1
@@ -140,10 +144,10 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02} h"
 
 
-def _metrics(record: Record | None) -> list[str]:
+def _metrics(record: Record) -> list[str]:
     """Return the names of the metrics in a record."""
     fixed = ("iteration", "epoch", "loss", "seconds")
-    return [name for name in record or () if name not in fixed]
+    return [name for name in record if name not in fixed]
 
 
 def _width(name: str) -> int:
