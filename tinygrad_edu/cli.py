@@ -17,6 +17,7 @@ import platform
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,7 +27,7 @@ import numpy as np
 from tinygrad_edu import __version__
 from tinygrad_edu.core.tensor import constant
 from tinygrad_edu.data import MNIST, DataLoader, Digit, load_mnist, read_digits
-from tinygrad_edu.errors import DiagramError, TinygradEduError, TrainingError
+from tinygrad_edu.errors import DiagramError, DiagramWarning, TinygradEduError, TrainingError
 from tinygrad_edu.models import MultiLayerNet, TwoLayerNet
 from tinygrad_edu.nn import CrossEntropyLoss, Module
 from tinygrad_edu.optim import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp
@@ -284,14 +285,15 @@ def _new_folder(out: str | None, settings: Settings) -> Path:
 
 def _draw_graph(trainer: Trainer, path: Path) -> None:
     """Draw the graph of the loss on a batch of four test images, with its gradients."""
-    from tinygrad_edu import draw as room  # the largest room, and only one command needs it
+    from tinygrad_edu.draw import draw  # a large room, which only one command needs
 
     images, labels = (array[:4] for array in trainer.sets["test"])
-    trainer.optimizer.zero_grad()
     loss = trainer.loss(trainer.model(constant(images)), constant(labels))
-    loss.backward(retain_graph=True)
-    room.draw(loss).save(path)
-    trainer.optimizer.zero_grad()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DiagramWarning)
+        draw(loss, grad=True, title="loss of four test images").save(path)
+    for warning in caught:
+        trainer.progress.line(f"{path.name}: {_one_line(warning.message)}")
 
 
 def _config(settings: Settings) -> dict[str, Any]:
@@ -570,7 +572,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | Warning | str) -> str:
     """Return the text of an error on one line."""
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename else ""

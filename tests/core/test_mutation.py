@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu.ops as ops
 from tinygrad_edu.core.tensor import Parameter, Tensor, no_grad
-from tinygrad_edu.core.transforms import gradients
+from tinygrad_edu.core.transforms import gradients, vjp
 from tinygrad_edu.errors import GradientError, MutationError, OpError
 
 
@@ -80,6 +80,19 @@ def test_an_array_among_the_parameters_may_be_changed_between_forward_and_backwa
     low[:] = 100.0
     y.backward()
     np.testing.assert_array_equal(w.grad, [0.0, 1.0, 0.0])
+
+
+def test_lists_of_axes_may_be_changed_between_forward_and_backward():
+    w, axes, pairs = leaf(np.arange(4.0).reshape(2, 2)), [1, 0], ([0], [1])
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    turned, product = np.transpose(w, axes) * x, np.tensordot(w, x, axes=pairs)
+    axes[:] = [0, 1]
+    pairs[0][0], pairs[1][0] = 1, 0
+    turned.sum().backward()
+    np.testing.assert_array_equal(w.grad, x.T)
+    w.grad = None
+    product.backward(np.array([[1.0, 0.0], [0.0, 0.0]]))
+    np.testing.assert_array_equal(w.grad, [[1.0, 0.0], [2.0, 0.0]])
 
 
 def test_a_mask_may_be_changed_between_forward_and_backward():
@@ -248,6 +261,34 @@ def test_a_write_between_forward_and_backward_is_caught_where_a_rule_reads_it(na
         assert f'"{write}": lambda w:' in text  # the line that wrote
         assert text.count("test_mutation.py:") == 2
         assert w.grad is None
+
+
+@pytest.mark.parametrize("view", [lambda w: w.T, ops.identity, lambda w: w[1:].reshape(-1)])
+def test_a_write_is_caught_where_the_sweep_stops_at_a_view_of_the_leaf(view):
+    w = big()
+    seen = view(w)
+    loss = (seen * seen).sum()
+    w.data = np.full((5, 6), 9.0)
+    with pytest.raises(MutationError):
+        gradients(loss, [seen])
+
+
+def test_a_write_is_caught_before_a_pullback():
+    w = big()
+    _, pullback = vjp(lambda t: t * t, w)
+    w.data = np.full((5, 6), 9.0)
+    with pytest.raises(MutationError):
+        pullback(np.ones((5, 6)))
+
+
+def test_a_sweep_for_a_view_does_not_mind_that_what_is_beyond_was_freed():
+    w, v = big(), leaf(3.0)
+    beyond = np.sin(w)
+    seen = beyond + 1.0
+    loss = (seen * seen).sum()
+    np.sum(beyond).backward()
+    v.data = 4.0  # some leaf was written, so leaves are looked for
+    np.testing.assert_allclose(gradients(loss, [seen])[0].numpy(), 2 * (np.sin(w.numpy()) + 1))
 
 
 def test_a_nameless_leaf_is_told_by_its_shape():

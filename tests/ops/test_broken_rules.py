@@ -126,7 +126,7 @@ def _axis_off(g: Any, inner: Any, params: dict[str, Any]) -> Any:
 
 
 def _frozen(g: Any, inner: Any, params: dict[str, Any]) -> Any:
-    return g, tuple(constant(a.numpy()) if isinstance(a, Tensor) else a for a in inner), params
+    return g, tuple(constant(a._data) if isinstance(a, Tensor) else a for a in inner), params
 
 
 def on_cotangent(change: Callable[[Any, Any], Any]) -> Break:

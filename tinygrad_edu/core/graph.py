@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Collection, Sequence
 from operator import attrgetter
 from types import CodeType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -109,9 +109,13 @@ class Leaf(Node):
         The user's line of that change.
     exposed : bool
         Whether a writable alias of the array was handed out.
+    latest : int
+        Time of the last change of any leaf, of the whole class.
     """
 
     __slots__ = ("buffer", "exposed", "grad", "name", "writer", "written")
+
+    latest: ClassVar[int] = 0
 
     def __init__(self, array: Any, name: str = "") -> None:
         frame = users_frame(2)
@@ -126,7 +130,8 @@ class Leaf(Node):
     def mark_written(self) -> None:
         """Remember that the array is being changed, and by which line of the user."""
         frame = users_frame(2)
-        self.written, self.writer = tick(), (frame.f_code, frame.f_lasti)
+        self.written = Leaf.latest = tick()
+        self.writer = (frame.f_code, frame.f_lasti)
 
 
 def shade(array: Any) -> Any:
@@ -209,7 +214,7 @@ def reverse_sweep(
         A rule returned a cotangent of the wrong shape.
     """
     nodes = ancestors(root, since=min((node.order for node in inputs), default=0) if inputs else 0)
-    _refuse_changed(nodes)
+    _refuse_changed(root, nodes)
     wanted = frozenset(inputs or ())
     active = _leading_to(wanted, nodes) if inputs is not None else None
     cotangents: dict[Node, Any] = {root: seed}
@@ -317,17 +322,16 @@ def _joint(
     """Return the cotangents of all arguments of a row that has one rule for them."""
     upstream: Any = node.upstream
     op: Any = node.op
-    wanted = [up is not None and (active is None or up in active) for up in upstream]
+    wanted, into = [], []
+    for up in upstream:
+        want = up is not None and (active is None or up in active)
+        # The first gradient of a leaf may be written straight to where its optimizer wants it; a
+        # sweep for given inputs is not the optimizer's.
+        first = want and up.op is None and active is None and up not in cotangents
+        wanted.append(want)
+        into.append(up.buffer if first and up.grad is None else None)
     if lift is not None:
         return lift.joint(node, g, wanted)
-    # The first gradient of a leaf may be written straight to where its optimizer wants it; a sweep
-    # for given inputs is not the optimizer's.
-    into = [
-        up.buffer
-        if active is None and isinstance(up, Leaf) and up.grad is None and up not in cotangents
-        else None
-        for up in upstream
-    ]
     cotangent: Sequence[Any] = op.joint(
         g, node.result, node.saved, *node.primals, wanted=wanted, into=into, **node.params
     )
@@ -343,16 +347,18 @@ def _leading_to(wanted: frozenset[Node], nodes: Sequence[Node]) -> set[Node]:
     return active
 
 
-def _refuse_changed(nodes: Sequence[Node]) -> None:
+def _refuse_changed(root: Node, nodes: Sequence[Node]) -> None:
     """Raise if an array that a rule is going to read was written after it was recorded.
 
     Nodes and writes are numbered by one clock, so a leaf written later than a node that keeps its
     array is a change. A view (``w.T``) is known by the memory that it shares with the leaf.
     """
     first = next((node.order for node in nodes if node.op is not None), 0)
-    for leaf in nodes:
+    if Leaf.latest <= first:
+        return  # nothing was written since the first op
+    for leaf in _leaves(root):
         # A leaf that was not written since it was made, or since before the first op, is no danger.
-        if not isinstance(leaf, Leaf) or leaf.written <= max(leaf.order, first):
+        if leaf.written <= max(leaf.order, first):
             continue
         for node in nodes:
             if node.op is None or node.order > leaf.written:
@@ -364,6 +370,24 @@ def _refuse_changed(nodes: Sequence[Node]) -> None:
             for array in read:
                 if isinstance(array, _ndarray) and np.may_share_memory(array, leaf.result):
                     raise _changed(node, leaf)
+
+
+def _leaves(root: Node) -> list[Leaf]:
+    """Return the leaves that `root` depends on, those beyond the inputs of a sweep among them.
+
+    A node that is swept may keep a view of an older leaf. What was freed is passed over.
+    """
+    found, seen, stack = [], {root}, [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Leaf):
+            found.append(node)
+        for up in node.upstream or ():
+            if up is not None and up not in seen:
+                seen.add(up)
+                stack.append(up)
+    found.sort(key=_by_order)
+    return found
 
 
 def _changed(node: Node, leaf: Leaf) -> MutationError:

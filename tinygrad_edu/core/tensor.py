@@ -7,6 +7,7 @@ rule of calculus: operators name rows of the table. To follow ``loss.backward()`
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import sys
@@ -160,19 +161,23 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
         return composed
     arrays: list[Any] = []
     upstream: list[Node | None] = []
-    wanted = False
+    wanted = foreign = False
     for arg in args:
         if isinstance(arg, Tensor):
             node = arg._node
-            if node is not None:
+            if node is None:
+                arrays.append(arg._data)
+            else:
                 wanted = True
-            arrays.append(arg._data if node is None or node.op is not None else arg._recordable())
+                arrays.append(arg._data if node.op is not None else arg._recordable())
             upstream.append(node)
         else:
+            foreign = foreign or isinstance(arg, _ndarray)
             arrays.append(np.asarray(arg) if isinstance(arg, (list, tuple)) else arg)
             upstream.append(None)
+    fused = op.kind == "fused"
     recording = wanted and mode != OFF and op.differentiable
-    if recording and op.kind == "fused":  # what it saves may be the caller's own arrays
+    if recording and fused and foreign:  # what it saves may be the caller's own arrays
         arrays = [
             a.copy() if a is arg and isinstance(a, _ndarray) else a
             for a, arg in zip(arrays, args, strict=True)
@@ -180,63 +185,60 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     for name, value in params.items():
         if value.__class__ is _ndarray or name == "index":  # the caller's own, as above
             params = {**params, name: _own(value)}
+        elif value.__class__ is list or (value.__class__ is tuple and list in map(type, value)):
+            params = {**params, name: copy.deepcopy(value)}
     try:
         result = op.forward(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
         raise _explained(op, arrays, error) from error
     saved = None
-    if op.kind == "fused":
+    if fused:
         result, saved = result
-    if recording and any(
-        up is not None and up.op is None and up.result.dtype is not result.dtype for up in upstream
-    ):
-        _warn_if_wider(op, arrays, upstream, result.dtype)
-    if not (recording and result.dtype.kind in "fc"):
+    dtype = result.dtype
+    if not (recording and dtype.kind in "fc"):
         if isinstance(result, _generic):
             result = np.asarray(result)
         elif wanted and (result.base is not None or any(result is array for array in arrays)):
             result = result.copy()  # a view of a leaf would change with it, and nobody would know
         return constant(result)
-    primals = []
-    for arg, array, up, reads in zip(args, arrays, upstream, op.reads_of(len(args)), strict=True):
-        if not reads:
-            array = shade(array) if up is None else up.result
-        elif array is arg and isinstance(array, _ndarray):
-            array = array.copy()  # the caller's own array, which the caller may write to
-        primals.append(array)
-    tensor = _attach(op, result, tuple(upstream), tuple(primals), params)
+    reads = op.reads_of(len(arrays))
+    for i, up in enumerate(upstream):
+        if up is not None:
+            if not reads[i]:
+                arrays[i] = up.result
+            if up.op is None and up.result.dtype is not dtype:
+                _warn_if_wider(op, arrays, up, dtype)
+        elif not reads[i]:
+            arrays[i] = shade(arrays[i])
+        elif foreign and arrays[i] is args[i] and isinstance(arrays[i], _ndarray):
+            arrays[i] = arrays[i].copy()  # the caller's own array, which the caller may write to
+    tensor = _attach(op, result, tuple(upstream), tuple(arrays), params)
     tensor._node.saved = saved  # type: ignore[union-attr]  # _attach() has just made the node
     return tensor
 
 
-def _warn_if_wider(
-    op: Op, arrays: Sequence[Any], upstream: Sequence[Node | None], dtype: np.dtype[Any]
-) -> None:
+def _warn_if_wider(op: Op, arrays: Sequence[Any], leaf: Node, dtype: np.dtype[Any]) -> None:
     """Warn, once a line, if a wider operand made the result wider than a leaf."""
-    for up in upstream:
-        if (
-            not isinstance(up, Leaf)
-            or dtype.kind != "f"
-            or up.result.dtype.itemsize >= dtype.itemsize
-        ):
-            continue
-        if any(getattr(array, "dtype", None) == dtype for array in arrays):
-            frame = users_frame(3)
-            filename, number = line_of(frame.f_code, frame.f_lasti)
-            name = f"tensor {up.name!r}" if up.name else f"tensor of shape {up.result.shape}"
-            warnings.warn_explicit(
-                f"{op.name}: a {up.result.dtype} {name} met a {dtype} value, the result is "
-                f"{dtype}\n  at {describe_line(frame.f_code, frame.f_lasti)}\n"
-                f"  fix: convert the value once, as in x.astype(np.{up.result.dtype})",
-                PrecisionWarning,
-                filename,
-                number,
-                registry=frame.f_globals.setdefault("__warningregistry__", {}),
-            )
+    if dtype.kind != "f" or leaf.result.dtype.itemsize >= dtype.itemsize:
+        return
+    if any(getattr(array, "dtype", None) == dtype for array in arrays):
+        frame = users_frame(3)
+        filename, number = line_of(frame.f_code, frame.f_lasti)
+        called = getattr(leaf, "name", "")
+        name = f"tensor {called!r}" if called else f"tensor of shape {leaf.result.shape}"
+        warnings.warn_explicit(
+            f"{op.name}: a {leaf.result.dtype} {name} met a {dtype} value, the result is "
+            f"{dtype}\n  at {describe_line(frame.f_code, frame.f_lasti)}\n"
+            f"  fix: convert the value once, as in x.astype(np.{leaf.result.dtype})",
+            PrecisionWarning,
+            filename,
+            number,
+            registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        )
 
 
 def _own(value: Any) -> Any:
-    """Return a parameter in which no array is the caller's, who may write to it, and none a Tensor."""
+    """Return a parameter in which no array is the caller's, to write to, and none a Tensor."""
     if isinstance(value, tuple):
         return tuple(_own(part) for part in value)
     if isinstance(value, Tensor):
@@ -656,7 +658,8 @@ class Tensor:
                     f"  at {users_line()}\n"
                     "  fix: reduce it, as in loss.sum() or loss.mean(), or pass a seed of its shape"
                 )
-            seed = np.ones_like(self._data)
+            one = np.ones_like(self._data)
+            return constant(one) if as_tensor else one
         tensor = seed if isinstance(seed, Tensor) else Tensor(seed)
         if tensor.shape != self.shape:
             raise GradientError(
@@ -742,7 +745,7 @@ class Tensor:
         return id(self)
 
     def __getitem__(self, index: Any) -> Tensor:
-        return OPS["getitem"](self, index)  # type: ignore[no-any-return]
+        return record(OPS["getitem"], (self,), {"index": index})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise OpTypeError(
@@ -897,10 +900,12 @@ def deposit(leaf: Leaf, gradient: Any) -> Any:
 
 def accumulate(leaf: Any, gradient: Any) -> None:
     """Add a gradient into the leaf's ``grad``."""
-    if leaf.grad is None:
-        leaf.grad = deposit(leaf, gradient)
-    else:
+    if leaf.grad is not None:
         leaf.grad += gradient
+    elif gradient is leaf.buffer:
+        leaf.grad = gradient
+    else:
+        leaf.grad = deposit(leaf, gradient)
 
 
 # ------------------------------------------------------------------------------ second order

@@ -48,7 +48,7 @@ def _activation(name: str | None) -> Any:
 
 def _linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = None) -> Any:
     row = _activation(activation)
-    y = np.matmul(x, weight)
+    y = np.dot(x, weight)
     if bias is not None:
         y = y + bias
     return (y if row is None else row.forward(y)), None
@@ -71,14 +71,14 @@ def _linear_joint(
         g = row.rules[0](g, y, None)
     dx = dw = db = None
     if wanted[0]:
-        dx = np.matmul(g, weight.T)
+        dx = np.dot(g, weight.T)
     if x.ndim != 2:  # any leading axes are one batch axis to the parameters
         x, g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
     if wanted[1]:
-        dw = np.matmul(x.T, g, out=into[1])
+        dw = np.dot(x.T, g, out=into[1])
     if wanted[2]:
         # A product with ones is the sum over the batch, several times faster.
-        db = np.matmul(np.ones(len(g), g.dtype, like=g), g, out=into[2])
+        db = np.dot(np.ones(len(g), g.dtype, like=g), g, out=into[2])
     return dx, dw, db
 
 
@@ -115,7 +115,7 @@ linear = fused(
 
 def _soft(logits: Any, labels: Any) -> bool:
     """Return whether labels are probabilities per class, not class numbers; check their form."""
-    soft = labels.dtype.kind == "f" or (labels.dtype.kind in "iu" and labels.shape == logits.shape)
+    soft: bool = labels.dtype.kind == "f" or (labels.dtype.kind in "iu" and labels.shape == logits.shape)
     if labels.dtype.kind not in "fiu":
         raise OpTypeError(
             explain(
@@ -136,7 +136,7 @@ def _soft(logits: Any, labels: Any) -> bool:
                 "axis, or probabilities of the shape of the logits",
             )
         )
-    return bool(soft)
+    return soft
 
 
 def _check_labels(logits: Any, labels: Any, ignore_index: int | None) -> Any:
@@ -202,6 +202,13 @@ def _log_probabilities(logits: Any, wanted: Any) -> Any:
     return np.where((wanted == 0) & ~np.isfinite(logp), 0, logp)
 
 
+@functools.cache
+def _limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """Return the lowest number of a dtype, and the smallest above 0."""
+    limits = np.finfo(dtype)
+    return limits.min, limits.tiny
+
+
 def _cross_entropy(
     logits: Any,
     labels: Any,
@@ -221,10 +228,10 @@ def _cross_entropy(
         max(1, len(labels)) if _check_reduction("softmax_cross_entropy", reduction) == "mean" else 1
     )
     # exp never overflows. For a row of -inf, subtracting the lowest number keeps nan away.
-    lowest = np.finfo(logits.dtype)
-    shifted = logits - np.maximum(logits.max(axis=-1, keepdims=True), lowest.min)
+    lowest, tiny = _limits(logits.dtype)
+    shifted = logits - np.maximum(logits.max(axis=-1, keepdims=True), lowest)
     p = np.exp(shifted)
-    total = np.maximum(p.sum(axis=-1, keepdims=True), lowest.tiny)
+    total = np.maximum(p.sum(axis=-1, keepdims=True), tiny)
     p /= total
     rows = np.arange(len(labels), like=labels)
     losses = np.log(total[:, 0]) - shifted[rows, labels]
@@ -306,7 +313,7 @@ softmax_cross_entropy = fused(
 
 def _same_shape(op: str, prediction: Any, target: Any) -> None:
     """Refuse shapes that would broadcast: (n,) against (n, 1) would make an (n, n) loss."""
-    if prediction.shape != target.shape:
+    if np.shape(prediction) != np.shape(target):
         raise OpError(
             explain(
                 op,

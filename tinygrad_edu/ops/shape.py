@@ -85,8 +85,16 @@ def _sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     axes = tuple(range(extra)) + tuple(
         extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1
     )
-    # A shape that x cannot have been broadcast from is refused by reshape.
-    return x.sum(axis=axes, keepdims=True).reshape(shape)
+    total = x.sum(axis=axes, keepdims=True)
+    if total.shape[extra:] != shape:
+        raise OpError(
+            explain(
+                "sum_to",
+                f"shape {x.shape} is not what {shape} broadcasts to",
+                fix="give a shape that np.broadcast_to can bring to that of x",
+            )
+        )
+    return total.reshape(shape)
 
 
 def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:

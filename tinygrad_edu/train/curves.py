@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 COLOURS = {"train": "#0072b2", "test": "#d55e00", "validation": "#009e73"}
 """Told apart by all kinds of eyes (M. Okabe, K. Ito, "Color universal design", 2008)."""
 MORE = ("#cc79a7", "#56b4e9", "#e69f00")
-MARKS = {"train": "o", "test": "s", "validation": "^"}
+MARKS = {"test": "s", "validation": "^"}
 GREY = "#555555"
 
 
@@ -121,10 +121,11 @@ def _draw_metric(axes: Any, history: History, metric: str) -> None:
         lowest = min(lowest, float(np.nanmin(values)))
         axes.plot(
             iterations, values, label=f"{name}, {values[-1]:.4f} at the end",
-            color=colours.get(name), marker=MARKS.get(name, "d"), markerfacecolor="white",
+            color=colours.get(name),
             # The sets often lie on each other: a broad band below a thin line lets both be seen.
-            **({"linewidth": 5, "alpha": 0.4, "markersize": 8} if name == "train" else
-               {"linewidth": 1.3, "markersize": 4}),
+            **({"linewidth": 5, "alpha": 0.4} if name == "train" else
+               {"linewidth": 1.3, "marker": MARKS.get(name, "d"), "markersize": 4,
+                "markerfacecolor": "white"}),
         )  # fmt: skip
     axes.set_ylabel(metric)
     if metric == "accuracy":
