@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_edu.ops as ops
-from tinygrad_edu.core.op import get_op
+from tinygrad_edu.core.op import elementwise, get_op
 from tinygrad_edu.core.tensor import Parameter, Tensor
-from tinygrad_edu.core.transforms import grad, gradients
+from tinygrad_edu.core.transforms import grad, gradients, hessian, jvp
 from tinygrad_edu.errors import FreedGraphError, GradientTypeError, OpTypeError
 
 MODERATE = st.floats(-100, 100, width=32)
@@ -443,6 +443,30 @@ def test_where_lets_no_nan_through_the_branch_not_taken(function, first, second)
     np.testing.assert_allclose(grad(function)(x).numpy(), [0.0, 0.0, first(4.0)], rtol=1e-15)
     twice = grad(lambda y: grad(function)(y).sum())(x)
     np.testing.assert_allclose(twice.numpy(), [0.0, 0.0, second(4.0)], rtol=1e-15)
+
+
+def test_an_infinite_slope_with_a_zero_cotangent_is_no_nan(table):
+    root = elementwise(
+        np.sqrt,
+        lambda y, _x: 0.5 / y,
+        name="root",
+        singular=True,
+        formula="√x",
+        latex="x",
+        pattern="scale",
+    )
+    weights = np.array([0.0, 3.0])
+    assert "root" in table
+
+    def f(x):
+        return root(x) @ weights
+
+    x = np.array([0.0, 4.0])
+    w = leaf(x)
+    f(w).backward()
+    np.testing.assert_allclose(w.grad, [0.0, 0.75])
+    np.testing.assert_allclose(hessian(f)(x).numpy(), [[0.0, 0.0], [0.0, -3 / 32]])
+    np.testing.assert_allclose(jvp(root, (x,), (weights,))[1].numpy(), [0.0, 0.75])
 
 
 def test_a_nan_in_the_branch_that_is_taken_is_seen():

@@ -22,7 +22,7 @@ MOVING = [plan for plan in PLANS if differentiable(plan.row)]
 DRAWN = [plan for plan in PLANS if plan.case is None]
 
 # The table is wide: few examples of each of its many rows, in proportion to the profile.
-few = settings(max_examples=max(3, settings().max_examples // 12))
+few = settings(max_examples=max(2, settings().max_examples // 20))
 
 
 def every(chosen: list[Plan]) -> pytest.MarkDecorator:

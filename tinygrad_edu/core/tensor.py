@@ -817,7 +817,7 @@ class Tensor:
 
     # ---- copying
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
         if not self.is_leaf:
             raise GradientError(
                 "a computed tensor cannot be copied together with its graph\n"
@@ -828,7 +828,6 @@ class Tensor:
         if self._node is not None:
             twin.requires_grad_(name=self.name)
             twin.grad = self.grad
-        memo[id(self)] = twin
         return twin
 
     def __reduce__(self) -> Any:

@@ -155,10 +155,7 @@ def _depends_beyond(output: Tensor, inputs: Sequence[Tensor]) -> bool:
     if output.node is None:
         return False
     fresh = {tensor.node for tensor in inputs}
-    return any(
-        (node.op is None and node not in fresh) or (node in fresh and node.op is not None)
-        for node in ancestors(output.node)
-    )
+    return any(node.op is None and node not in fresh for node in ancestors(output.node))
 
 
 def _split(argnums: Argnums, args: Sequence[Any], what: str) -> tuple[int, ...]:
@@ -434,7 +431,7 @@ def jacobian(f: Function, argnums: int = 0, *, mode: str = "auto") -> Function:
     >>> import numpy as np
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     Tensor([[2., 0.],
-           [0., 4.]])
+            [0., 4.]])
     """
     if mode not in ("auto", "reverse", "forward"):
         raise GradientError(
@@ -481,7 +478,7 @@ def hessian(f: Function, argnums: int = 0) -> Function:
     >>> import numpy as np
     >>> hessian(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
     Tensor([[ 6.,  0.],
-           [ 0., 12.]])
+            [ 0., 12.]])
     """
     return jacobian(grad(f, argnums), argnums)
 

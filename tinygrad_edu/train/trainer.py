@@ -83,7 +83,12 @@ class EarlyStopping:
                 "  fix: monitor one of these, or give the trainer that evaluation set"
             )
         value = record[self.monitor]
-        if value is not None and self._better(value):
+        if value is None:
+            raise TrainingError(
+                f"EarlyStopping: {self.monitor!r} has no value (it is nan) at iteration "
+                f"{record['iteration']}\n  fix: monitor a metric that is a number"
+            )
+        if self._better(value):
             self.value, self.iteration, self.waited = value, record["iteration"], 0
             self.weights = model.state_dict()
         else:
