@@ -22,6 +22,7 @@ extensions = [
     "mathml",
     "myst_nb",
     "numpydoc",
+    "rows",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
 ]
@@ -38,8 +39,14 @@ nb_execution_show_tb = True
 nb_execution_timeout = 120
 nb_merge_streams = True
 
-# Rows are functions: their members are shown by the pages that explain them.
-numpydoc_show_class_members = False
+# Docstrings say types in words; annotations would say them again, longer.
+autodoc_typehints = "none"
+autodoc_class_signature = "mixed"
+autodoc_member_order = "bysource"
+autosummary_generate = False
+numpydoc_show_class_members = False  # autodoc shows them
+# What stands in single backticks in a docstring: a link where that is documented, else code.
+default_role = "autolink"
 
 html_theme = "furo"
 html_title = f"tinygrad_edu {release}"

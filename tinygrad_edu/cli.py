@@ -28,6 +28,7 @@ from tinygrad_edu import __version__
 from tinygrad_edu.core.tensor import constant
 from tinygrad_edu.data import MNIST, DataLoader, Digit, load_mnist, read_digits
 from tinygrad_edu.errors import DiagramError, DiagramWarning, TinygradEduError, TrainingError
+from tinygrad_edu.files import write_whole
 from tinygrad_edu.models import MultiLayerNet, TwoLayerNet
 from tinygrad_edu.nn import CrossEntropyLoss, Module
 from tinygrad_edu.optim import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp
@@ -43,7 +44,6 @@ from tinygrad_edu.train import (
     save_curves,
     write_checkpoint,
 )
-from tinygrad_edu.train.checkpoint import write_whole
 
 __all__ = ["build", "main"]
 

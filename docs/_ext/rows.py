@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,18 @@ def without_gradient(row: Op) -> list[str]:
     return [name for name, rule in zip(row.arguments, row.rules, strict=True) if rule is None]
 
 
+def shapes(row: Op) -> list[str]:
+    """Return which axes belong together; nothing where the row has no axes of its own."""
+    return [row.signature] if re.search(r"\w", row.signature) else []
+
+
 def number(value: float) -> str:
     """Return a bound as it is written in mathematics."""
     return ("−" if value < 0 else "") + ("∞" if math.isinf(value) else f"{abs(value):g}")
 
 
 def domain(row: Op) -> list[str]:
-    """Return where the derivative exists, argument by argument, such as ``x in (0, ∞)``."""
+    """Return the intervals that the tests draw from, such as ``x in (0, ∞)``."""
     return [f"{name} in ({number(lo)}, {number(hi)})" for name, (lo, hi) in row.domain.items()]
 
 
@@ -142,8 +148,8 @@ class Rows(SphinxDirective):
         text = [formula, nodes.paragraph(text=row.doc)]
         facts = [
             nodes.paragraph("", "", nodes.strong(text=derivative(row))),
-            *small(("shapes", [row.signature]), ("no gradient to", without_gradient(row))),
-            *plain(("for", domain(row)), ("not at", kinks(row)), ("policy:", [row.policy])),
+            *small(("shapes", shapes(row)), ("no gradient to", without_gradient(row))),
+            *plain(("tested for", domain(row)), ("not at", kinks(row)), ("policy:", [row.policy])),
         ]
         entries = (nodes.entry("", *parts) for parts in (calling, text, facts))
         return nodes.row("", *entries)

@@ -90,7 +90,7 @@ def test_a_write_that_fails_leaves_nothing_behind(diagram, tmp_path, monkeypatch
     def refuse(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(OSError, match="disk full"):
         diagram.save(path)
     assert path.read_text(encoding="utf-8") == "old"

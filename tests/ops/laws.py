@@ -155,9 +155,8 @@ def assert_close(found: Any, expected: Any, tolerance: float, path: str, scale: 
 def assert_same_form(found: Any, like: Any, path: str) -> None:
     """Raise unless an array has the shape and dtype of another."""
     assert isinstance(found, (np.ndarray, np.generic)), f"{path}: a {type(found).__name__}"
-    assert found.shape == like.shape and found.dtype == like.dtype, (
-        f"{path}: shape {found.shape} {found.dtype}, expected {like.shape} {like.dtype}"
-    )
+    same = (found.shape, found.dtype) == (like.shape, like.dtype)
+    assert same, f"{path}: shape {found.shape} {found.dtype}, expected {like.shape} {like.dtype}"
 
 
 def numerical(
@@ -176,7 +175,8 @@ def numerical(
         return f([np.reshape(part, a.shape) for part, a in zip(parts, arrays, strict=True)])
 
     point = np.concatenate([np.ravel(a) for a in arrays])
-    return directional_derivative(line, point, np.concatenate([np.ravel(v) for v in directions]), method)
+    direction = np.concatenate([np.ravel(v) for v in directions])
+    return directional_derivative(line, point, direction, method)
 
 
 def method_of(row: Op) -> str:
@@ -234,8 +234,9 @@ def check_order_2(sample: Sample) -> None:
     path = f"vjp of vjp of {row.name}"
     assert_close(found, expected, TOLERANCES["float64", "order 2"], path, scale)
     # By its cotangent the vjp is linear: its derivative is the jvp.
+    path = f"{path}, by its cotangent"
     for found, expected in zip(second[len(leaves) :], push(sample, moving, v), strict=True):
-        assert_close(found, expected, TOLERANCES["float64", "exact"], f"{path}, by its cotangent", 10)
+        assert_close(found, expected, TOLERANCES["float64", "exact"], path, 10)
 
 
 def push(sample: Sample, moving: Sequence[int], tangents: Sequence[Any]) -> list[Any]:
@@ -278,9 +279,8 @@ def check_jvp(sample: Sample) -> None:
         pulled = pull(sample, cotangents, moving)
         left, right = contract(cotangents, tangents), contract(pulled, v)
         scale = float(sum(np.sum(np.abs(a * b)) for a, b in zip(pulled, v, strict=True)))
-        assert_close(
-            left, right, TOLERANCES["float64", "exact"], f"duality of vjp and jvp of {row.name}", scale
-        )
+        path = f"duality of vjp and jvp of {row.name}"
+        assert_close(left, right, TOLERANCES["float64", "exact"], path, scale)
 
 
 def check_forward_over_reverse(sample: Sample) -> None:
@@ -436,12 +436,12 @@ def numpy_functions(row: Op) -> list[Any]:
 
 
 def call_as_numpy(row: Op, function: Any, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
-    """Call a NumPy function of the row as NumPy's callers do: in the order that the row declares."""
+    """Call a NumPy function of the row as NumPy's callers do: in the row's declared order."""
     if isinstance(function, tuple):
         ufunc, method = function
         return getattr(ufunc, method)(*arrays, **params)
-    given: dict[str, Any] = dict(params)
-    given.update({row.arguments[0]: list(arrays)} if row.variadic else zip(row.arguments, arrays, strict=True))
+    values = [list(arrays)] if row.variadic else arrays
+    given: dict[str, Any] = {**params, **dict(zip(row.arguments, values, strict=True))}
     args: list[Any] = []
     for name in row.order:
         if name.startswith("*"):

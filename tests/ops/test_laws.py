@@ -13,7 +13,7 @@ from tinygrad_edu.core.tensor import Tensor, constant, no_grad, record_composite
 
 from . import laws
 from .laws import TOLERANCES, assert_close, results
-from .strategies import Plan, Sample, differentiable, plans, rows, samples
+from .strategies import Plan, Sample, differentiable, plans, rows, sample, samples
 
 Law = Callable[[Sample], None]
 
@@ -82,9 +82,7 @@ def test_fused_rows_equal_their_composites(plan: Plan, data: st.DataObject) -> N
 @every(PLANS)
 @few
 @given(data=st.data(), layout=st.sampled_from(["Fortran", "reversed", "big-endian"]))
-def test_the_layout_in_memory_changes_nothing(
-    plan: Plan, data: st.DataObject, layout: str
-) -> None:
+def test_the_layout_in_memory_changes_nothing(plan: Plan, data: st.DataObject, layout: str) -> None:
     sample = data.draw(samples(plan))
     ways: dict[str, Callable[[Any], Any]] = {
         "Fortran": lambda a: np.array(a, order="F"),
@@ -154,7 +152,8 @@ def test_float32_stays_float32(plan: Plan, data: st.DataObject) -> None:
     ):
         laws.assert_same_form(gradient, narrow.arrays[i], f"vjp of {row.name}, argument {i}")
         scale = float(np.max(np.abs(precise), initial=0))
-        assert_close(gradient, precise, TOLERANCES["float32", "order 1"], f"vjp of {row.name}", scale)
+        tolerance = TOLERANCES["float32", "order 1"]
+        assert_close(gradient, precise, tolerance, f"vjp of {row.name}", scale)
     laws.check_forms(narrow)
     tangents = laws.push(narrow, narrow.moving, laws.directions_of(narrow))
     assert all(t.dtype == np.float32 for t in tangents), f"jvp of {row.name} widens float32"
@@ -193,8 +192,6 @@ def test_backward_adds_into_owned_arrays(plan: Plan) -> None:
 
 def iter_samples(plan: Plan) -> Any:
     """Yield samples of a plan with a case, without Hypothesis: one seed after the other."""
-    from .strategies import sample
-
     assert plan.case is not None
     for seed in range(100):
         yield sample(plan.row, plan.case.arrays, plan.params, seed)
@@ -221,9 +218,7 @@ def test_nothing_is_recorded_while_recording_is_off(plan: Plan, data: st.DataObj
 def test_rows_without_a_derivative_give_constants(plan: Plan, data: st.DataObject) -> None:
     sample = data.draw(samples(plan, smallest=1))
     floats = [
-        i
-        for i, a in enumerate(sample.arrays)
-        if isinstance(a, np.ndarray) and a.dtype.kind == "f"
+        i for i, a in enumerate(sample.arrays) if isinstance(a, np.ndarray) and a.dtype.kind == "f"
     ]
     outputs, _ = laws.call(sample, floats)
     assert all(y.node is None for y in outputs)

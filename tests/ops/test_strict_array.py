@@ -1,9 +1,9 @@
-"""No row reaches around NumPy's dispatch: forwards and rules run on arrays that nothing may convert.
+"""No row reaches around NumPy's dispatch: all run on arrays that nothing may convert.
 
 A rule's text has to mean the same on four kinds of array: NumPy's, the engine's Tensors, a
 capture's recorders and CuPy's. `Strict` stands for the last two. It takes part only through NEP 13
-and NEP 18, refuses to be turned into a number or a NumPy array, and refuses to be mixed with a NumPy
-array that was not made for it (``like=``).
+and NEP 18, refuses to be turned into a number or a NumPy array, and refuses to be mixed with a
+NumPy array that was not made for it (``like=``).
 """
 
 import operator
@@ -36,7 +36,7 @@ class RefusedError(AssertionError):
 
 
 def refuse(what: str) -> Callable[..., Any]:
-    def method(self: Any, *_args: Any, **_kwargs: Any) -> Any:
+    def method(*_args: Any, **_kwargs: Any) -> Any:
         raise RefusedError(f"{what} was asked of an array that cannot leave its device")
 
     return method
@@ -213,7 +213,7 @@ def all_known(value: Any) -> bool:
 
 
 def test_the_stand_in_refuses_every_way_out() -> None:
-    x = Strict(np.ones(3))
+    x: Any = Strict(np.ones(3))
     for way_out in (np.asarray, float, bool, iter, operator.index, lambda x: np.array([x, x])):
         with pytest.raises(RefusedError):
             way_out(x)
@@ -229,13 +229,13 @@ def test_the_stand_in_refuses_every_way_out() -> None:
         with pytest.raises(RefusedError):
             mixed()
     with pytest.raises(AttributeError):
-        x.flatten()  # type: ignore[attr-defined]
+        x.flatten()
 
 
 def test_the_stand_in_stays_what_it_is() -> None:
-    x = Strict(np.ones((2, 3)))
-    kept = (x + 1, 2 / x, x > 0, x[0, 0], np.sum(x), x.sum(axis=0), np.zeros(3, like=x), x @ x.T, -x)
-    for y in kept:
+    x: Any = Strict(np.ones((2, 3)))
+    made = np.zeros(3, like=x)
+    for y in (x + 1, 2 / x, x > 0, x[0, 0], np.sum(x), x.sum(axis=0), made, x @ x.T, -x):
         assert isinstance(y, Strict)
         assert isinstance(y._array, np.ndarray)
     assert isinstance(np.split(x, 3, axis=1), list)
@@ -252,8 +252,9 @@ def strict(array: Any) -> Any:
 
 
 def fixed_samples(plan: Plan) -> Sample:
-    entries = plan.case.arrays if plan.case is not None else ((2, 3), (3,), ())
-    return sample(plan.row, entries[: max(len(plan.row.arguments), len(plan.case.arrays) if plan.case else 0)], plan.params, 7)
+    drawn = ((2, 3), (3,), ())[: len(plan.row.arguments)]
+    entries = plan.case.arrays if plan.case is not None else drawn
+    return sample(plan.row, entries, plan.params, 7)
 
 
 def outputs_of(plan: Plan, arrays: Sequence[Any], params: dict[str, Any]) -> list[Any]:

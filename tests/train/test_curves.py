@@ -80,3 +80,14 @@ def test_without_matplotlib_one_sentence_names_the_extra(
     with pytest.raises(DiagramError, match=r"tinygrad_edu\[plot\]"):
         save_curves(example(), tmp_path / "curves.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_another_metric_may_be_drawn(tmp_path: Path, figures: list[Any]) -> None:
+    history = History()
+    history.add_record(0.0, 0.0, {"test_error": 7.0})
+    save_curves(history, tmp_path / "curves.png", metric="error")
+    save_curves(history, tmp_path / "none.png")
+    shown, empty = (figure.axes[1] for figure in figures)
+    assert shown.get_ylabel() == "error"
+    assert shown.get_ylim()[1] > 7
+    assert not empty.get_lines()

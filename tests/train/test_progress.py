@@ -83,7 +83,7 @@ def test_on_a_terminal_a_bar_moves_below_the_table() -> None:
     bars = re.findall(r"\r([^\r\x1b\n]+)\x1b\[K", text)
     assert len(bars) == 2  # the first step starts the clock
     assert (
-        bars[0] == " 50% ███████······  601/1199  loss 2.0000  test accuracy 0.1000  5:00 min left"
+        bars[0] == " 50% ██████······   601/1199  loss 2.0000  test accuracy 0.1000  4:59 min left"
     )
     assert all(len(bar) <= 79 for bar in bars)
 

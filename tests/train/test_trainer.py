@@ -204,7 +204,7 @@ def test_early_stopping_refuses(arguments: dict[str, Any], words: str) -> None:
 
 
 def test_a_metric_that_is_not_measured_cannot_be_watched() -> None:
-    with pytest.raises(TrainingError, match="'accuracy'; found iteration.*test_accuracy"):
+    with pytest.raises(TrainingError, match=r"'accuracy'; found iteration.*test_accuracy"):
         trainer(early_stopping=EarlyStopping("accuracy", 2)).fit(epochs=1)
 
 
@@ -290,7 +290,7 @@ def test_a_state_that_does_not_fit_changes_nothing(what: str) -> None:
     run = trainer(seed=4, early_stopping=EarlyStopping("test_accuracy", 5))
     run.fit(iterations=7)
     before = everything(run)
-    with pytest.raises(CheckpointError, match="Trainer|history|load_state_dict|EarlyStopping"):
+    with pytest.raises(CheckpointError, match=r"Trainer|history|load_state_dict|EarlyStopping"):
         run.load_state_dict(arrays, header)
     assert everything(run) == before
 

@@ -130,7 +130,7 @@ class Op:
         Per argument the vjp ``rule(g, result, *primals, **params)``, or ``None`` where no gradient
         flows.
     joint : callable or None
-        Instead of `rules`: one rule for all arguments,
+        Instead of ``rules``: one rule for all arguments,
         ``joint(g, result, saved, *primals, wanted, into, **params)``, which returns a tuple with
         ``None`` for what is not wanted and may write into the arrays of `into`.
     jvp : callable or None

@@ -892,8 +892,7 @@ def deposit(leaf: Leaf, gradient: Any) -> Any:
     """Return the gradient in memory that the leaf owns: its buffer, or a copy."""
     if leaf.buffer is None:
         return np.array(gradient, dtype=leaf.result.dtype)
-    if gradient is not leaf.buffer:
-        np.copyto(leaf.buffer, gradient)
+    np.copyto(leaf.buffer, gradient)
     return leaf.buffer
 
 

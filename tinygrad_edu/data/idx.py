@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_edu.errors import DataError
+from tinygrad_edu.files import write_whole
 
 TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),
@@ -109,19 +110,12 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     header = struct.pack(f">HBB{array.ndim}I", 0, CODES[big_endian], array.ndim, *array.shape)
     numbers = np.asarray(array, dtype=big_endian, order="C").reshape(-1).view(np.uint8)
 
-    target = Path(path)
-    draft = target.with_name(target.name + ".tmp")
-    try:
-        with open(draft, "wb") as file:
-            with _packed(file) if target.suffix == ".gz" else nullcontext(file) as stream:
-                stream.write(header)
-                stream.write(numbers.data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    def write(file: IO[bytes]) -> None:
+        with _packed(file) if Path(path).suffix == ".gz" else nullcontext(file) as stream:
+            stream.write(header)
+            stream.write(numbers.data)
+
+    write_whole(path, write)
 
 
 def _unpacked(file: IO[bytes]) -> IO[bytes]:

@@ -55,8 +55,8 @@ def read_png(path: str | os.PathLike[str], *, limit: int = 1 << 26) -> Pixels:
     """
     name = os.fspath(path)
     with open(path, "rb") as file:
-        data = file.read(FILE_LIMIT + 1)
-    if not data.startswith(SIGNATURE) or len(data) > FILE_LIMIT:
+        data = b"" if os.fstat(file.fileno()).st_size > FILE_LIMIT else file.read()
+    if not data.startswith(SIGNATURE):
         raise DataError(
             f"{name}: found no PNG picture; expected a file that begins with '{SIGNATURE.hex(' ')}'"
             f" and has at most {FILE_LIMIT} bytes. Fix: save the picture as PNG."

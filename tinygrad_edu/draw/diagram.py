@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from tinygrad_edu.draw.picture import Picture
 from tinygrad_edu.draw.render import FORMATS, Engine, Format, render
 from tinygrad_edu.errors import DiagramError
+from tinygrad_edu.files import write_whole
 
 __all__ = ["Diagram"]
 
@@ -124,13 +124,7 @@ class Diagram:
             known = ", ".join(_SUFFIXES)
             raise DiagramError(f"{path.name!r} ends in none of {known}: the suffix is the format")
         drawing = self._render(format)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            beside.write_bytes(drawing)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-        return path
+        return write_whole(path, lambda file: file.write(drawing))
 
     def _prefix(self) -> str:
         """Return a prefix for ids: another one for another picture, the same one in every run."""

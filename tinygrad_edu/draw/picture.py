@@ -470,11 +470,11 @@ class Picture:
     rankdir : {"LR", "TB"}
         Left to right, or top to bottom for long chains.
     legend : tuple of str, optional
-        Entries of :data:`LEGEND`; None for those that occur, ``()`` for none.
+        Entries of ``LEGEND``; None for those that occur, ``()`` for none.
     title, description : str
         Read aloud by screen readers; a description is built when none is given.
     theme : {"light", "dark"}
-        Row of :data:`THEMES`.
+        Row of ``THEMES``.
     """
 
     cards: tuple[Card, ...]
@@ -519,7 +519,7 @@ class Picture:
 
     @property
     def legend_entries(self) -> tuple[LegendEntry, ...]:
-        """The legend: as given, or what occurs, in the order of :data:`LEGEND`."""
+        """The legend: as given, or what occurs, in the order of ``LEGEND``."""
         if self.legend is not None:
             return self.legend
         present: set[str] = {card.role for card in self.cards}

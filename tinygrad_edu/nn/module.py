@@ -254,7 +254,7 @@ class Module:
     # ---- telling about it
 
     def describe(self) -> str:
-        """Return the arguments that `__repr__` shows; subclasses may define it."""
+        """Return the arguments that ``repr()`` shows; subclasses may define it."""
         return ""
 
     @reprlib.recursive_repr()

@@ -350,11 +350,6 @@ logaddexp2 = elementwise(
 )  # fmt: skip
 
 
-def _ln(x: Any) -> Any:
-    """Return the logarithm; of a number as a number, which widens no array."""
-    return math.log(x) if isinstance(x, (int, float)) and x > 0 else np.log(x)
-
-
 def _xlogy(a: Any, b: Any) -> Any:
     nothing = a == 0
     if isinstance(b, (int, float)) and b > 0:
@@ -837,18 +832,18 @@ logical_not = op(
 )  # fmt: skip
 bitwise_and = op(
     np.bitwise_and, None, None, doc="Bits set in both.", formula="a & b",
-    latex=r"a \mathbin{\&} b", **_OF_BITS,
+    latex=r"a \;\&\; b", **_OF_BITS,
 )  # fmt: skip
 bitwise_or = op(
     np.bitwise_or, None, None, doc="Bits set in one or both.", formula="a | b",
-    latex=r"a \mathbin{|} b", **_OF_BITS,
+    latex=r"a \;|\; b", **_OF_BITS,
 )  # fmt: skip
 bitwise_xor = op(
     np.bitwise_xor, None, None, doc="Bits set in exactly one.", formula="a ^ b",
     latex=r"a \oplus b", **_OF_BITS,
 )  # fmt: skip
 invert = op(
-    np.invert, None, doc="All bits turned.", formula="~x", latex=r"\mathord{\sim} x",
+    np.invert, None, doc="All bits turned.", formula="~x", latex=r"\sim x",
     **{**_OF_ONE, "cases": (case(_BOOLEANS[0]), case(np.array([6, 5])))},
 )  # fmt: skip
 isnan = op(

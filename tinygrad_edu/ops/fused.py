@@ -115,8 +115,9 @@ linear = fused(
 
 def _soft(logits: Any, labels: Any) -> bool:
     """Return whether labels are probabilities per class, not class numbers; check their form."""
-    soft: bool = labels.dtype.kind == "f" or (labels.dtype.kind in "iu" and labels.shape == logits.shape)
-    if labels.dtype.kind not in "fiu":
+    kind = labels.dtype.kind
+    soft: bool = kind == "f" or (kind in "iu" and labels.shape == logits.shape)
+    if kind not in "fiu":
         raise OpTypeError(
             explain(
                 "softmax_cross_entropy",

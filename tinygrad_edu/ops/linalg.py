@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.op import case, composite, op
-from tinygrad_edu.errors import OpError, explain
 
 __all__ = ["dot", "einsum", "inner", "matmul", "outer", "tensordot", "vdot"]
 
@@ -187,18 +186,13 @@ vdot = composite(
 
 
 def _parse(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str]:
-    """Return each operand's letters and the result's, without ellipsis, with the arrow."""
+    """Return each operand's letters and the result's, without ellipsis, with the arrow.
+
+    NumPy has accepted the subscripts already: they fit the operands.
+    """
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")
-    if len(terms) != len(ndims):
-        raise OpError(
-            explain(
-                "einsum",
-                f"{subscripts!r} names {len(terms)} operands but {len(ndims)} were given",
-                fix="write one group of letters per operand, separated by commas",
-            )
-        )
     free = [letter for letter in string.ascii_letters if letter not in text]
     hidden = [
         ndim - len(term.replace("...", "")) if "..." in term else 0

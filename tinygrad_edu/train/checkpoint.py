@@ -32,8 +32,9 @@ from typing import IO, Any
 import numpy as np
 
 from tinygrad_edu.errors import CheckpointError
+from tinygrad_edu.files import write_whole
 
-__all__ = ["read_checkpoint", "write_checkpoint", "write_whole"]
+__all__ = ["read_checkpoint", "write_checkpoint"]
 
 Array = np.ndarray[Any, Any]
 
@@ -154,39 +155,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
                 "\n  fix: take the copy of an earlier save; this file cannot be trusted"
             ) from error
     return arrays, content
-
-
-def write_whole(path: str | os.PathLike[str], write: Any) -> Path:
-    """Let ``write(file)`` fill a file beside `path`, move it there when it is on disk, return it.
-
-    A kill at any moment leaves the old file or the new one, whole, and at most one
-    ``<name>.tmp``, which the next call writes over.
-
-    Parameters
-    ----------
-    path : str or path
-        Where the file is to be.
-    write : callable
-        Called with a file open for binary writing.
-    """
-    path = Path(path)
-    draft = path.with_name(path.name + ".tmp")
-    try:
-        with open(draft, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # the new name is on disk when its folder is
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    return path
 
 
 def _members(header: bytes, arrays: Mapping[str, Array]) -> Iterator[tuple[str, bytes]]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.errors import DiagramError
-from tinygrad_edu.train.checkpoint import write_whole
+from tinygrad_edu.files import write_whole
 from tinygrad_edu.train.history import History
 
 __all__ = ["save_curves"]

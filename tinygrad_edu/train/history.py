@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.errors import CheckpointError
-from tinygrad_edu.train.checkpoint import write_whole
+from tinygrad_edu.files import write_whole
 
 __all__ = ["History", "Record"]
 
@@ -32,7 +32,7 @@ class History:
     Attributes
     ----------
     records : list of dict
-        One `Record` for each evaluation, in order.
+        One for each evaluation, in order.
     """
 
     def __init__(self) -> None:

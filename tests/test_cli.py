@@ -1,0 +1,557 @@
+"""The command line, driven as a user drives it."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_edu
+from tinygrad_edu.cli import main
+from tinygrad_edu.data import load_mnist, write_idx
+from tinygrad_edu.train import read_checkpoint
+
+FILES = {
+    "checkpoint.npz",
+    "config.json",
+    "curves.png",
+    "graph.svg",
+    "history.jsonl",
+    "model.npz",
+}
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small part of MNIST, so that an epoch of batches of 100 has 8 iterations."""
+    folder = tmp_path_factory.mktemp("few")
+    digits = load_mnist(normalize=False, dtype=np.uint8)
+    for name, images, labels in (
+        ("train", digits.train_images[:800], digits.train_labels[:800]),
+        ("t10k", digits.test_images[:300], digits.test_labels[:300]),
+    ):
+        write_idx(folder / f"{name}-images-idx3-ubyte", images.reshape(-1, 28, 28))
+        write_idx(folder / f"{name}-labels-idx1-ubyte", labels.astype(np.uint8))
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the user is in: an empty one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 240 iterations that reads a digit rather well."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    options = ["--optimizer", "adam", "--lr", "0.01", "--weights", "xavier", "--epochs", "30"]
+    assert main(["train", "--data", str(few), "--out", str(run), "--quiet", *options]) == 0
+    return run
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def state_of(run: Path) -> Any:
+    """All of a run's state that does not depend on how long it took, and where it lies."""
+    arrays, header = read_checkpoint(run / "checkpoint.npz")
+    records = arrays.pop("history/records").tobytes().decode()
+    bits = {name: array.tobytes() for name, array in arrays.items()}
+    for part in ("seconds", "facts"):
+        header.pop(part)
+    return bits, header, re.sub(r'"seconds": [^}]*', "", records)
+
+
+# ------------------------------------------------------------------------------ the experiment
+
+
+@pytest.mark.acceptance("S12")
+@pytest.mark.acceptance("B2")
+def test_the_experiment_of_the_article(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 0
+    (run,) = (place / "runs").iterdir()
+    assert {path.name for path in run.iterdir()} == FILES
+    records = lines_of(run / "history.jsonl")
+    assert [record["iteration"] for record in records] == [*range(0, 10_000, 600), 10_000]
+    for name in ("train_accuracy", "test_accuracy"):
+        before, first, second, *_, last = (record[name] for record in records)
+        assert before < 0.2
+        assert 0.70 <= first <= 0.85
+        assert 0.85 <= second <= 0.90
+        assert 0.940 <= last <= 0.952
+    config = json.loads((run / "config.json").read_text())
+    assert config["settings"]["hidden"] == [50]
+    assert config["versions"]["tinygrad_edu"] == tinygrad_edu.__version__
+    said = capsys.readouterr().out
+    assert f"{records[-1]['test_accuracy']:.4f} on the test images" in said
+    assert all(name in said for name in FILES)
+    width, height = struct.unpack(">II", (run / "curves.png").read_bytes()[16:24])
+    assert (width, height) == (960, 780)
+    graph = (run / "graph.svg").read_text(encoding="utf-8")
+    assert "first.weight" in graph
+    assert "softmax_cross_entropy" in graph
+
+
+# ------------------------------------------------------------------------------ train
+
+
+def train(few: Path, *options: str) -> int:
+    return main(["train", "--data", str(few), *options])
+
+
+@pytest.mark.usefixtures("place")
+def test_elsewhere_than_on_a_terminal_it_writes_a_plain_table(
+    few: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(few, "--epochs", "2", "--out", "run") == 0
+    out, err = capsys.readouterr()
+    assert not err
+    assert "\r" not in out
+    assert "\x1b" not in out
+    table = [line for line in out.splitlines() if re.match(r"( *\d+){2}\.\d", line)]
+    assert [line.split()[0] for line in table] == ["0", "8", "16"]
+    assert "800 images to train on and 300 to test with" in out
+    assert "784-50-10 sigmoid, 39,760 parameters; sgd, lr 0.1, batches of 100, seed 0" in out
+    assert "predict run IMAGE.png" in out
+
+
+@pytest.mark.usefixtures("place")
+def test_quiet_says_nothing(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(few, "--iterations", "9", "--out", "run", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert {path.name for path in Path("run").iterdir()} == FILES
+
+
+def test_options_make_another_experiment(few: Path, place: Path) -> None:
+    options = "--hidden 32 16 --activation relu --optimizer momentum --lr 0.05 --batch-size 50"
+    assert train(few, *options.split(), "--epochs", "1.5", "--seed", "3", "--quiet") == 0
+    (run,) = (place / "runs").iterdir()
+    assert run.name == "32-16-relu-momentum-1"
+    settings = json.loads((run / "config.json").read_text())["settings"]
+    assert settings == {
+        "hidden": [32, 16],
+        "activation": "relu",
+        "weights": None,
+        "optimizer": "momentum",
+        "lr": 0.05,
+        "batch_size": 50,
+        "iterations": 24,
+        "seed": 3,
+        "data": str(few),
+        "patience": None,
+    }
+    arrays, _ = read_checkpoint(run / "model.npz")
+    shapes = [array.shape for name, array in arrays.items() if "weight" in name]
+    assert shapes == [(784, 32), (32, 16), (16, 10)]
+    assert "optimizer/slots/velocity/layers.0.weight" in read_checkpoint(run / "checkpoint.npz")[0]
+
+
+@pytest.mark.parametrize("optimizer", ["nesterov", "adagrad", "rmsprop", "adam", "adamw"])
+def test_every_optimizer_trains(few: Path, place: Path, optimizer: str) -> None:
+    options = ["--optimizer", optimizer, "--weights", "0.1", "--epochs", "4", "--quiet"]
+    assert train(few, *options, "--out", "run") == 0
+    losses = read_checkpoint(place / "run" / "checkpoint.npz")[0]["history/losses"]
+    assert losses[-5:].mean() < losses[:5].mean()
+
+
+def test_runs_do_not_overwrite_each_other(few: Path, place: Path) -> None:
+    for _ in range(3):
+        assert train(few, "--iterations", "1", "--quiet") == 0
+    names = sorted(path.name for path in (place / "runs").iterdir())
+    assert names == [f"50-sigmoid-sgd-{number}" for number in (1, 2, 3)]
+
+
+def test_a_seed_gives_the_same_run_and_another_seed_another(few: Path, place: Path) -> None:
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert train(few, "--iterations", "3", "--seed", seed, "--quiet", "--out", name) == 0
+    assert state_of(place / "a") == state_of(place / "b") != state_of(place / "c")
+    models = [(place / name / "model.npz").read_bytes() for name in "abc"]
+    assert models[0] == models[1] != models[2]
+
+
+def test_patience_holds_images_out_and_keeps_the_best_weights(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A learning rate that does harm: the accuracy on what is held out soon falls.
+    options = "--patience 1 --lr 3 --batch-size 500 --weights 1 --epochs 20 --out run"
+    assert main(["train", *options.split()]) == 0
+    out = capsys.readouterr().out
+    assert "55,000 images to train on" in out
+    assert "validation accuracy" in out
+    best = re.search(r"Stopped early: .* since iteration ([\d,]+)", out)
+    assert best
+    records = {record["iteration"]: record for record in lines_of(place / "run" / "history.jsonl")}
+    chosen = records[int(best[1].replace(",", ""))]
+    values = [record["validation_accuracy"] for record in records.values()]
+    assert chosen["validation_accuracy"] == max(values)
+    assert values[-1] <= max(values)
+    assert f"{chosen['test_accuracy']:.4f} on the test images" in out
+    assert main(["evaluate", "run"]) == 0
+    assert f"test images      {chosen['test_accuracy']:.4f}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("missing", ["matplotlib.figure", "dot"])
+def test_a_missing_tool_costs_one_sentence(
+    few: Path,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    missing: str,
+) -> None:
+    if missing == "dot":
+        monkeypatch.setenv("PATH", str(place))
+        monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    else:
+        monkeypatch.setitem(sys.modules, missing, None)
+    assert train(few, "--iterations", "2", "--out", "run") == 0
+    out = capsys.readouterr().out
+    if missing == "dot":
+        assert len(re.findall(r"^graph.svg: .*dot", out, re.MULTILINE)) == 1
+        assert {path.name for path in Path("run").iterdir()} == FILES
+    else:
+        (line,) = re.findall(r"^No curves.png: .*$", out, re.MULTILINE)
+        assert "tinygrad_edu[plot]" in line
+        assert {path.name for path in Path("run").iterdir()} == FILES - {"curves.png"}
+
+
+@pytest.mark.usefixtures("place")
+def test_a_run_that_diverges_stops_and_explains(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--lr", "1000", "--out", "run"]) == 1
+    out, err = capsys.readouterr()
+    assert "training diverges" in err
+    assert "learning rate: 1000" in err
+    assert "such as 100" in err
+    assert "nan" not in out
+
+
+# ------------------------------------------------------------------------------ resume
+
+
+def test_a_run_in_two_parts_equals_one_in_one(
+    few: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--optimizer", "adam", "--quiet")
+    assert train(few, *common, "--iterations", "37", "--out", "whole") == 0
+    assert train(few, *common, "--iterations", "13", "--out", "parts") == 0
+    assert main(["train", "--resume", "parts", "--iterations", "37"]) == 0
+    assert "writing to parts" in capsys.readouterr().out
+    assert state_of(place / "parts") == state_of(place / "whole")
+    models = [read_checkpoint(place / run / "model.npz")[0] for run in ("parts", "whole")]
+    assert all(np.array_equal(array, models[1][name]) for name, array in models[0].items())
+    saved = [
+        [{**record, "seconds": 0} for record in lines_of(place / run / "history.jsonl")]
+        for run in ("parts", "whole")
+    ]
+    assert saved[0] == saved[1]
+
+
+def test_a_finished_run_can_be_resumed_and_prolonged(few: Path, place: Path) -> None:
+    assert train(few, "--iterations", "10", "--quiet", "--out", "run") == 0
+    before = state_of(place / "run")
+    (place / "run" / "curves.png").unlink()
+    assert main(["train", "--resume", "run", "--quiet"]) == 0
+    assert state_of(place / "run") == before
+    assert (place / "run" / "curves.png").exists()
+    assert main(["train", "--resume", "run", "--epochs", "2", "--quiet"]) == 0
+    assert lines_of(place / "run" / "history.jsonl")[-1]["iteration"] == 16
+    config = json.loads((place / "run" / "config.json").read_text())
+    assert config["settings"]["iterations"] == 16
+
+
+def child(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "tinygrad_edu", *arguments], **options)
+
+
+def wait_for_record(process: subprocess.Popen[bytes], iteration: int) -> None:
+    """Read what a child prints until it has evaluated, and so saved, at an iteration."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.split()[:1] == [str(iteration).encode()]:
+            return
+    raise AssertionError("the child ended too early")
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(few: Path, place: Path) -> None:
+    long = ("--iterations", "100000", "--out", "killed")
+    with child("train", "--data", str(few), *long, stdout=subprocess.PIPE) as process:
+        wait_for_record(process, 48)
+        process.send_signal(signal.SIGKILL)
+    reached = len(read_checkpoint(place / "killed" / "checkpoint.npz")[0]["history/losses"])
+    assert reached >= 40
+    total = str(reached + 21)
+    assert main(["train", "--resume", "killed", "--iterations", total, "--quiet"]) == 0
+    assert train(few, "--iterations", total, "--out", "whole", "--quiet") == 0
+    assert state_of(place / "killed") == state_of(place / "whole")
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(few: Path, place: Path) -> None:
+    long = ("--iterations", "100000", "--out", "my run")
+    with child("train", "--data", str(few), *long, stdout=subprocess.PIPE) as process:
+        wait_for_record(process, 16)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        said = process.stdout.read().decode()
+    assert process.returncode == 130
+    stopped = re.search(r"Stopped at iteration ([\d,]+) of 100,000; saved up to iteration \1", said)
+    assert stopped
+    reached = int(stopped[1].replace(",", ""))
+    program, *arguments = shlex.split(said.splitlines()[-1])
+    assert program == "tinygrad-edu"
+    assert main([*arguments, "--iterations", str(reached + 9), "--quiet"]) == 0
+    assert train(few, "--iterations", str(reached + 9), "--out", "whole", "--quiet") == 0
+    assert state_of(place / "my run") == state_of(place / "whole")
+
+
+def test_ctrl_c_anywhere_else_is_130_too(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_edu.cli.load_mnist", interrupted)
+    assert main(["evaluate", str(trained)]) == 130
+    assert capsys.readouterr().err == "tinygrad-edu: interrupted\n"
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """A terminal of 100 columns: the user's end, and the program's."""
+    pty = pytest.importorskip("pty")
+    users, programs = pty.openpty()
+    os.environ.pop("NO_COLOR", None)
+    yield users, programs
+    os.close(users)
+
+
+@pytest.mark.usefixtures("place")
+def test_on_a_terminal_a_bar_shows_loss_accuracy_and_time(
+    few: Path, terminal: tuple[int, int]
+) -> None:
+    users, programs = terminal
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    slow = ("--hidden", "800", "--batch-size", "800", "--epochs", "25", "--out", "run")
+    process = child(
+        "train", "--data", str(few), *slow, stdout=programs, stderr=programs, env=environment
+    )
+    os.close(programs)
+    screen = b""
+    while True:
+        try:
+            data = os.read(users, 65536)
+        except OSError:  # the program has closed its end
+            break
+        if not data:
+            break
+        screen += data
+    assert process.wait() == 0
+    text = screen.decode()
+    bars = re.findall(r"\r( *\d+%[^\r\n\x1b]*)", text)
+    assert bars
+    pattern = r" *\d+% [█▏▎▍▌▋▊▉·]+ +\d+/25  loss \d\.\d+  train accuracy [\d.]+  (test|\d+ s left)"
+    assert all(re.match(pattern, bar) for bar in bars)
+    assert all(len(bar) < 100 for bar in bars)
+    assert "Accuracy after 25 iterations" in text
+
+
+# ------------------------------------------------------------------------------ evaluate, predict
+
+
+def test_evaluate_tells_the_accuracy(
+    trained: Path, few: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(trained)]) == 0
+    out = capsys.readouterr().out
+    last = lines_of(trained / "history.jsonl")[-1]
+    assert f"800 training images  {last['train_accuracy']:.4f}" in out
+    assert f"300 test images      {last['test_accuracy']:.4f}" in out
+    assert len(re.findall(r"^ {4}\d  ", out, re.MULTILINE)) == 10
+    assert main(["evaluate", str(trained), "--data", str(few)]) == 0
+    assert capsys.readouterr().out == out
+
+
+def test_predict_shows_digit_and_probabilities(
+    trained: Path, few: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = str(few / "t10k-images-idx3-ubyte")
+    assert main(["predict", str(trained), images]) == 0
+    out = capsys.readouterr().out
+    cards = out.split(images)[1:]
+    assert len(cards) == 10
+    assert "The first 10 of 300 pictures are shown." in cards[-1]
+    labels = load_mnist().test_labels[:10]
+    right = 0
+    for i, (card, label) in enumerate(zip(cards, labels, strict=True)):
+        head = re.match(rf"\[{i}\]: a (\d), with probability ([\d.]+)%\n", card)
+        assert head
+        right += int(head[1]) == label
+        found = re.findall(r" ([> ]) (\d) (█*) +([\d.]+)%$", card, re.MULTILINE)
+        assert [number for _, number, _, _ in found] == list("0123456789")
+        assert sum(float(percent) for *_, percent in found) == pytest.approx(100, abs=0.5)
+        assert [number for mark, number, _, _ in found if mark == ">"] == [head[1]]
+        assert all(len(bar) == pytest.approx(float(p) * 0.3, abs=0.6) for *_, bar, p in found)
+        assert re.search("[█▀▄]{3}", card)
+    assert right >= 8
+
+
+@pytest.mark.usefixtures("place")
+def test_predict_reads_a_png_of_any_size(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = pytest.importorskip("PIL.Image")
+    seven = load_mnist(normalize=False, dtype=np.uint8).test_images[0].reshape(28, 28)
+    image.fromarray(255 - seven).resize((280, 280)).convert("RGB").save("seven.png")
+    assert main(["predict", str(trained), "seven.png", "seven.png"]) == 0
+    out = capsys.readouterr().out
+    head = "seven.png: a 7, with probability"
+    assert out.count(head) == 2
+    assert "(scaled from 280 x 280 and inverted, for it is dark on light)" in out
+
+
+def test_a_terminal_that_knows_only_ascii_is_spared(trained: Path, few: Path) -> None:
+    images = str(few / "t10k-images-idx3-ubyte")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    with child("predict", str(trained), images, stdout=subprocess.PIPE, env=environment) as process:
+        out, _ = process.communicate()
+    assert process.returncode == 0
+    assert re.search(rb"[#.']{3}", out)
+    assert b"> 7 ####" in out
+
+
+def test_a_reader_that_leaves_is_no_error(trained: Path, few: Path) -> None:
+    images = [str(few / "t10k-images-idx3-ubyte")] * 30
+    with child(
+        "predict", str(trained), *images, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+# ------------------------------------------------------------------------------ mistakes
+
+MISTAKES = {
+    "": "COMMAND",
+    "trane": "trane",
+    "train --lrr 3": "--lrr",
+    "train --lr fast": "'fast'",
+    "train --lr -1": "below|at least 0",
+    "train --lr nan": "at least 0",
+    "train --hidden": "--hidden",
+    "train --hidden 0": "0 is below 1",
+    "train --hidden 5.5": "5.5",
+    "train --seed -1": "-1 is below 0",
+    "train --weights big": "he nor xavier",
+    "train --activation step": "sigmoid",
+    "train --optimizer sdg": "adagrad",
+    "train --epochs 2 --iterations 5": "not allowed with",
+    "train --data none": "there is no folder .*none",
+    "train --data {place}": "no file of train images",
+    "train --data {few} --patience 2": "--patience",
+    "train --data {few} --out {trained}": "is not empty",
+    "train --data {few} --out {trained}/model.npz": "model.npz",
+    "train --resume none": "there is no run folder none",
+    "train --resume {place}": "there is no checkpoint.npz",
+    "train --resume {trained} --lr 1": "--lr cannot be changed",
+    "train --resume {trained} --batch-size 1": "--batch-size cannot be changed",
+    "train --resume {trained} --out x": "--out",
+    "train --resume {trained} --iterations 5": "has made 240 iterations already",
+    "evaluate": "RUN",
+    "evaluate none": "there is no run folder none",
+    "evaluate {place}": "there is no model.npz",
+    "evaluate {trained} --data none": "there is no folder none",
+    "predict {trained}": "IMAGE",
+    "predict {trained} none.png": "none.png: No such file",
+    "predict {trained} {trained}/config.json": "neither PNG nor IDX",
+    "predict {trained} {few}/train-labels-idx1-ubyte": "expected pictures",
+    "predict {trained} {place}": "[Ii]s a directory",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    few: Path,
+    trained: Path,
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.iterdir()}
+    arguments = [word.format(place=place, few=few, trained=trained) for word in line.split()]
+    try:
+        code: Any = main(arguments)
+    except SystemExit as left:
+        code = left.code
+    assert code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("tinygrad-edu: ")
+    assert re.search(MISTAKES[line], err)
+    assert not list(place.iterdir())
+    assert {path: path.stat().st_mtime_ns for path in trained.iterdir()} == before
+
+
+def damaged(name: str) -> Callable[[Path], None]:
+    def damage(run: Path) -> None:
+        data = bytearray((run / name).read_bytes())
+        data[len(data) // 2] ^= 1
+        (run / name).write_bytes(data)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("checkpoint.npz", ["train", "--resume", "run"]), ("model.npz", ["evaluate", "run"])],
+)
+def test_a_damaged_run_is_refused(
+    few: Path, place: Path, capsys: pytest.CaptureFixture[str], name: str, arguments: list[str]
+) -> None:
+    assert train(few, "--iterations", "1", "--quiet", "--out", "run") == 0
+    damaged(name)(place / "run")
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"{name}: " in err
+
+
+def test_a_checkpoint_of_another_program_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tinygrad_edu.train import write_checkpoint
+
+    (place / "run").mkdir()
+    write_checkpoint(place / "run" / "checkpoint.npz", {}, {"facts": {"mine": 1}})
+    assert main(["train", "--resume", "run"]) == 2
+    assert "was not written by tinygrad-edu train" in capsys.readouterr().err
+
+
+def test_an_unfinished_run_says_how_to_finish_it(
+    few: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(few, "--iterations", "1", "--quiet", "--out", "run") == 0
+    (place / "run" / "model.npz").unlink()
+    assert main(["predict", "run", "x.png"]) == 2
+    assert "tinygrad-edu train --resume run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+def test_help_and_version(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 0
+    assert re.search("tinygrad-edu", capsys.readouterr().out)

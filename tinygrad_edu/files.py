@@ -1,0 +1,46 @@
+"""Writing files whole: the one way in which the package puts anything on disk.
+
+This file knows folders and names, and nothing of what is written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["write_whole"]
+
+
+def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any]) -> Path:
+    """Let ``write(file)`` fill a file beside `path`, move it there when it is on disk, return it.
+
+    A kill at any moment leaves the old file or the new one, whole, and at most one
+    ``<name>.tmp``, which the next call writes over.
+
+    Parameters
+    ----------
+    path : str or path
+        Where the file is to be.
+    write : callable
+        Called with a file open for binary writing.
+    """
+    path = Path(path)
+    draft = path.with_name(path.name + ".tmp")
+    try:
+        with open(draft, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # the new name is on disk when its folder is
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return path
