@@ -551,3 +551,10 @@ def test_every_row_of_the_table_names_its_arguments_in_a_refusal():
             continue
         text = message(OpTypeError, row)
         assert f"{row.name}: the argument {row.arguments[0]!r} is missing" in text
+
+
+def test_a_name_on_a_constant_is_refused_since_it_would_be_lost():
+    with pytest.raises(
+        OpTypeError, match=r"a constant has no name, 'x' was given\n.*requires_grad=True"
+    ):
+        Tensor([1.0], name="x")

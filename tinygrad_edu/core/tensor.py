@@ -403,7 +403,7 @@ class Tensor:
     dtype : dtype, optional
         The dtype to convert to.
     name : str, optional
-        For messages and diagrams.
+        For messages and diagrams; of leaves only.
 
     Raises
     ------
@@ -438,6 +438,11 @@ class Tensor:
         self._data, self._node = array, None
         if requires_grad:
             self._become_leaf(name)
+        elif name:
+            raise OpTypeError(
+                f"Tensor: a constant has no name, {name!r} was given\n"
+                "  fix: pass requires_grad=True too, or leave name= out"
+            )
 
     # ---- what it is
 
