@@ -183,13 +183,17 @@ def test_a_seed_gives_the_same_run_and_another_seed_another(few: Path, place: Pa
 
 
 def test_patience_holds_images_out_and_keeps_the_best_weights(
-    place: Path, capsys: pytest.CaptureFixture[str]
+    few: Path,
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("tinygrad_edu.cli.HELD_OUT", 200)
     # A learning rate that does harm: the accuracy on what is held out soon falls.
-    options = "--patience 1 --lr 3 --batch-size 500 --weights 1 --epochs 20 --out run"
-    assert main(["train", *options.split()]) == 0
+    options = "--patience 2 --lr 3 --weights 1 --epochs 200 --out run"
+    assert train(few, *options.split()) == 0
     out = capsys.readouterr().out
-    assert "55,000 images to train on" in out
+    assert "600 images to train on" in out
     assert "validation accuracy" in out
     best = re.search(r"Stopped early: .* since iteration ([\d,]+)", out)
     assert best
@@ -197,7 +201,8 @@ def test_patience_holds_images_out_and_keeps_the_best_weights(
     chosen = records[int(best[1].replace(",", ""))]
     values = [record["validation_accuracy"] for record in records.values()]
     assert chosen["validation_accuracy"] == max(values)
-    assert values[-1] <= max(values)
+    assert max(values[-2:]) <= max(values[:-2])
+    assert len(values) < 200
     assert f"{chosen['test_accuracy']:.4f} on the test images" in out
     assert main(["evaluate", "run"]) == 0
     assert f"test images      {chosen['test_accuracy']:.4f}" in capsys.readouterr().out

@@ -174,7 +174,10 @@ def describe_line(code: CodeType | None, lasti: int) -> str:
         return "unknown line"
     filename, number = line_of(code, lasti)
     text = linecache.getline(filename, number).strip()
-    return f"{os.path.basename(filename)}:{number}" + (f": {text}" if text else "")
+    folder, name = os.path.split(filename)
+    if os.path.basename(folder).startswith("ipykernel_"):
+        name = "notebook cell"  # the kernel's own name for it is a number that says nothing
+    return f"{name}:{number}" + (f": {text}" if text else "")
 
 
 def users_line() -> str:

@@ -534,6 +534,13 @@ def test_a_line_whose_text_is_not_known_is_told_by_its_number():
     assert describe_line(None, 0) == "unknown line"
 
 
+def test_a_line_of_a_notebook_is_told_by_its_place_in_the_cell():
+    code = compile("\ny = w * 2.0", str(Path("ipykernel_12", "3456.py")), "exec")
+    scope = {"w": leaf(1.0)}
+    exec(code, scope)
+    assert scope["y"].node.line == "notebook cell:2"
+
+
 def test_an_instruction_outside_the_table_of_lines_is_on_the_first_line():
     code = compile("y = 1", "<typed>", "exec")
     assert describe_line(code, 10**6) == "<typed>:1"

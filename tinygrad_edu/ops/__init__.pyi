@@ -34,6 +34,7 @@ __all__ = [
     "celu",
     "clamp",
     "clip",
+    "col2im",
     "concatenate",
     "copy",
     "cos",
@@ -66,6 +67,7 @@ __all__ = [
     "hstack",
     "hypot",
     "identity",
+    "im2col",
     "inner",
     "invert",
     "isfinite",
@@ -239,6 +241,9 @@ def clamp(a: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
     """Value limited to an interval; a bound may be None."""
 
+def col2im(col: Any, input_shape: Any, filter_h: Any, filter_w: Any, stride: Any = 1, pad: Any = 0) -> Tensor:
+    """Rows of windows added back into images, overlaps summed: the adjoint of im2col."""
+
 def concatenate(arrays: Sequence[Any], axis: Any = 0) -> Tensor:
     """Join along an axis that exists; along the first, flattened, for axis None."""
 
@@ -334,6 +339,9 @@ def hypot(a: Any, b: Any) -> Tensor:
 
 def identity(x: Any) -> Tensor:
     """The same value, in the same memory, on a node of its own."""
+
+def im2col(x: Any, filter_h: Any, filter_w: Any, stride: Any = 1, pad: Any = 0) -> Tensor:
+    """The windows of images as rows of a matrix, each row channel by channel."""
 
 def inner(a: Any, b: Any) -> Tensor:
     """Sum over the last axes of both."""

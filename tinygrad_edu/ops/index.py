@@ -1,7 +1,7 @@
 """Rows that pick and place elements: indexing of every kind, and its adjoint, scatter.
 
 Repeated indices sum in `scatter`, which is one of the two seams that differ by kind of array (the
-other is random draws). Read ``fused.py`` next.
+other is random draws). Read ``conv.py`` next.
 """
 
 from __future__ import annotations
