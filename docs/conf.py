@@ -8,6 +8,9 @@ MathML in the page itself (``_ext/mathml.py``).
 
 import sys
 from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
 
 import tinygrad_edu
 
@@ -53,3 +56,16 @@ html_title = f"tinygrad_edu {release}"
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
 html_math_renderer = "mathml"
+
+
+def leave_out_of_modules(
+    _app: Sphinx, what: str, _name: str, _object: Any, _options: Any, lines: list[str]
+) -> None:
+    """Empty the docstring of a module: it tells readers of the source where to read next."""
+    if what == "module":
+        lines.clear()
+
+
+def setup(app: Sphinx) -> None:
+    """Register what is too small for an extension."""
+    app.connect("autodoc-process-docstring", leave_out_of_modules)

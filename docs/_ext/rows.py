@@ -103,10 +103,9 @@ def domain(row: Op) -> list[str]:
 
 def kinks(row: Op) -> list[str]:
     """Return where the derivative does not exist, argument by argument."""
+    ties = "equal elements" if len(row.arguments) == 1 else " = ".join(row.arguments)
     return [
-        f"equal elements of {name}"
-        if isinstance(points, str)
-        else f"{name} = {', '.join(number(point) for point in points)}"
+        ties if isinstance(points, str) else f"{name} = {', '.join(map(number, points))}"
         for name, points in row.kinks.items()
     ]
 
@@ -131,7 +130,7 @@ class Rows(SphinxDirective):
         table = nodes.table(classes=["rows"])
         layout = nodes.tgroup(cols=len(HEADS))
         table += layout
-        layout += [nodes.colspec(colwidth=width) for width in (28, 36, 36)]
+        layout += [nodes.colspec(colwidth=width) for width in (27, 39, 34)]
         head, body = nodes.thead(), nodes.tbody()
         layout += [head, body]
         head += nodes.row("", *(nodes.entry("", nodes.paragraph(text=word)) for word in HEADS))

@@ -486,7 +486,7 @@ def hessian(f: Function, argnums: int = 0) -> Function:
 def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     """Return the Hessian of a scalar function times a vector, without forming the Hessian.
 
-    A tangent is pushed through the recorded reverse sweep [1]_.
+    A tangent is pushed through the recorded reverse sweep.
 
     Parameters
     ----------
@@ -504,8 +504,8 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
 
     References
     ----------
-    .. [1] B. A. Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6
-       (1994), eq. 3.
+    B. A. Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6 (1994),
+    eq. 3.
 
     Examples
     --------
