@@ -1,9 +1,8 @@
 """A Sphinx extension that writes the reference of the ops from the table itself.
 
-The directive ``rows`` with the name of a group (a file of ``tinygrad_edu/ops``) becomes a table with
-one line for each row: how it is called, what it computes, how it is differentiated, and what holds
-where the derivative does not exist. ``get-op`` refers to such a line. Nothing about an op is
-written down here a second time.
+The directive ``rows`` with the name of a group (a file of ``tinygrad_edu/ops``) becomes a table
+with one line for each row: how it is called, what it computes, how it is differentiated, and what
+holds where the derivative does not exist. Nothing about an op is written down here a second time.
 
 It knows rows. It does not know pages, and how a formula is drawn (``mathml.py``).
 """
@@ -15,10 +14,8 @@ import inspect
 import math
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx

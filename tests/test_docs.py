@@ -1,0 +1,157 @@
+"""The pages under docs/: that nothing is missing. Building them shows that what they say is so."""
+
+import importlib
+import pkgutil
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_edu
+from tinygrad_edu.core.op import OPS, REQUIRED, Op
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
+GLOSSARY = (DOCS / "glossary.md").read_text(encoding="utf-8")
+TERMS = [
+    word
+    for block in re.findall(r"^:::\{glossary\}\n(.*?)^:::$", GLOSSARY, flags=re.M | re.S)
+    for line in re.findall(r"^(?! )(.+)$", block, flags=re.M)
+    for word in line.split(", ")
+]
+
+
+def read(page):
+    return page.read_text(encoding="utf-8")
+
+
+# --------------------------------------------------------------------------------- reference
+
+
+def test_every_group_of_the_table_is_in_the_reference():
+    shown = re.findall(r"^```\{rows\} (\w+)$", read(DOCS / "reference.md"), flags=re.M)
+    assert sorted(shown) == sorted({row.group for row in OPS.values()})
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The extension that writes the reference."""
+    pytest.importorskip("sphinx", reason="the documentation is built with Sphinx")
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        return importlib.import_module("rows")
+    finally:
+        sys.path.remove(str(DOCS / "_ext"))
+
+
+def line(rows, row):
+    """What the reference says of a row, as text."""
+    return rows.Rows.line(None, row).astext()
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_the_reference_tells_the_facts_of_a_row(rows, name):
+    row = OPS[name]
+    text = line(rows, row)
+    facts = [row.latex, row.doc, row.policy, row.kind, *row.arguments, *row.params]
+    assert [fact for fact in facts if fact not in text] == []
+    assert text.lstrip().startswith(f"{name}(")
+
+
+def test_a_call_is_shown_as_it_can_be_written(rows):
+    assert rows.call(OPS["sum"]) == "sum(x, axis=None, keepdims=False)"
+    assert rows.call(OPS["take"]) == "take(x, indices, axis=None)"
+    assert rows.call(OPS["concatenate"]) == "concatenate(*arrays, axis=0)"
+    assert rows.call(OPS["einsum"]) == "einsum(subscripts, *operands)"
+    assert rows.call(OPS["linear"]) == "linear(x, weight, bias=None, activation=None)"
+    assert OPS["reshape"].params["shape"] is REQUIRED
+    assert rows.call(OPS["reshape"]) == "reshape(x, shape)"
+
+
+def test_what_is_known_at_special_points_is_told(rows):
+    assert rows.domain(OPS["log1p"]) == ["x in (−1, ∞)"]
+    assert rows.kinks(OPS["absolute"]) == ["x = 0"]
+    assert rows.kinks(OPS["maximum"]) == ["a = b"]
+    assert rows.kinks(OPS["max"]) == ["equal elements"]
+    assert rows.without_gradient(OPS["take"]) == ["indices"]
+    assert "np.add.reduce" in rows.functions(OPS["sum"])
+
+
+def test_the_kind_of_derivative_is_told(rows):
+    names = ["tanh", "transpose", "max", "matmul", "linear", "dot", "less", "floor"]
+    assert [rows.derivative(OPS[name]) for name in names] == [
+        "elementwise",
+        "linear",
+        "op",
+        "op, own jvp",
+        "fused",
+        "composite",
+        "op, none",
+        "elementwise, none",
+    ]
+
+
+# --------------------------------------------------------------------------------------- api
+
+
+def documented():
+    """The names that the pages under api/ ask for, and the modules that they show whole."""
+    text = "\n".join(read(page) for page in sorted((DOCS / "api").glob("*.md")))
+    names = re.findall(r"^\.\. auto(?:class|function|data):: (\w+)$", text, flags=re.M)
+    return set(names), re.findall(r"^\.\. automodule:: ([\w.]+)$", text, flags=re.M)
+
+
+def test_every_public_name_is_documented():
+    names, modules = documented()
+    for module in modules:
+        names |= set(importlib.import_module(module).__all__)
+    public = {
+        name
+        for name in tinygrad_edu.__all__
+        if not isinstance(getattr(tinygrad_edu, name), Op)  # the reference has those
+    }
+    assert public - names == set()
+
+
+def test_every_room_has_a_page():
+    _, modules = documented()
+    rooms = {
+        module.name for module in pkgutil.iter_modules(tinygrad_edu.__path__) if module.ispkg
+    } - {"core", "ops"}  # the engine has a page by names, and the table the reference
+    assert {f"tinygrad_edu.{room}" for room in rooms} <= set(modules)
+
+
+# ------------------------------------------------------------------------------------- words
+
+
+def test_the_glossary_has_the_words_that_the_code_is_written_in():
+    assert {"primal", "tangent", "cotangent", "seed", "result", "row", "sweep", "rng"} <= set(TERMS)
+    assert len(set(TERMS)) == len(TERMS)
+
+
+@pytest.mark.parametrize("word", TERMS)
+def test_a_word_of_the_glossary_is_used(word):
+    package = Path(tinygrad_edu.__file__).parent
+    assert any(word in read(file) for file in sorted(package.rglob("*.py")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_uses_words_that_the_glossary_has(page):
+    used = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", read(page))
+    assert {word.strip() for word in used} <= set(TERMS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_with_code_is_run_when_it_is_built(page):
+    text = read(page)
+    executed = "\nfile_format: mystnb\n" in text
+    assert executed == ("```{code-cell}" in text)
+    assert "```python" not in text  # it would look like a cell, and nobody would run it
+
+
+def test_every_decision_is_listed_in_its_order():
+    index = read(DOCS / "decisions" / "index.md")
+    listed = re.findall(r"^(\d{4}-[\w-]+)$", index, flags=re.M)
+    assert listed == sorted(page.stem for page in (DOCS / "decisions").glob("0*.md"))
+    assert [int(name[:4]) for name in listed] == list(range(1, len(listed) + 1))
