@@ -86,7 +86,7 @@ class NumericTypeError(TinygradEduError, TypeError):
 
 
 class CheckError(TinygradEduError, AssertionError):
-    """A gradient check failed; the message is the text of the ``report``, ``outcome`` its heading."""
+    """A gradient check failed; the text is that of the ``report``, ``outcome`` its heading."""
 
     outcome = "failed"
     report: Any = None

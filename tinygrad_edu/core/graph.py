@@ -144,12 +144,12 @@ def shade(array: Any) -> Any:
 _by_order = attrgetter("order")
 
 
-def ancestors(root: Node, since: int = 0) -> list[Node]:
-    """Return the nodes that `root` depends on, itself among them, in order of creation.
+def ancestors(*roots: Node, since: int = 0) -> list[Node]:
+    """Return the nodes that the roots depend on, themselves among them, in order of creation.
 
     Parameters
     ----------
-    root : Node
+    *roots : Node
         Where to start.
     since : int
         Nodes older than this are left out: they cannot depend on a node made at `since`.
@@ -159,7 +159,8 @@ def ancestors(root: Node, since: int = 0) -> list[Node]:
     FreedGraphError
         A part was freed by an earlier sweep.
     """
-    found, seen, stack = [root], {root}, [root]
+    found = list(dict.fromkeys(roots))
+    seen, stack = set(found), list(found)
     while stack:
         node = stack.pop()
         upstream = node.upstream

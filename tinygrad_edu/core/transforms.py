@@ -314,33 +314,35 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     again = is_recording() and (
         _depends_beyond(output, inputs) or any(tangent.requires_grad for tangent in moves)
     )
-    tangent = push(output, inputs, moves, again)
+    (tangent,) = push([output], inputs, moves, again)
     return (output if again else output.detach()), tangent
 
 
 def push(
-    output: Tensor, inputs: Sequence[Tensor], tangents: Sequence[Tensor], recorded: bool
-) -> Tensor:
-    """Return the tangent of a recorded output, pushed through its nodes in order of creation.
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    tangents: Sequence[Tensor],
+    recorded: bool,
+) -> list[Tensor]:
+    """Return the tangents of recorded outputs, pushed through their nodes in order of creation.
 
     Parameters
     ----------
-    output : Tensor
-        The result of a recorded computation.
+    outputs : sequence of Tensor
+        Results of a recorded computation.
     inputs, tangents : sequences of Tensor
         Where the tangents enter, and the tangents.
     recorded : bool
         Whether the pushing itself is recorded, to be differentiated again.
     """
-    if output.node is None:
-        return constant(np.zeros_like(output.numpy()))
     lift = Recorded()
     moving: dict[Node | None, Any] = {}
     for tensor, tangent in zip(inputs, tangents, strict=True):
         moving[tensor.node] = tangent if recorded else tangent.numpy()
     since = min((node.order for node in moving if node is not None), default=0)
+    roots = [output.node for output in outputs if output.node is not None]
     with enable_grad() if recorded else no_grad():
-        for node in ancestors(output.node, since=since):
+        for node in ancestors(*roots, since=since):
             arriving = [moving.get(up) if up is not None else None for up in node.upstream or ()]
             if node in moving or all(tangent is None for tangent in arriving):
                 continue
@@ -349,10 +351,12 @@ def push(
             if isinstance(moved, np.generic) or moved.dtype != node.result.dtype:
                 moved = project(moved, node.result, node)
             moving[node] = moved
-    found = moving.get(output.node)
-    if found is None:
-        return constant(np.zeros_like(output.numpy()))
-    return _owned(found)
+    return [
+        _owned(moving[output.node])
+        if output.node in moving
+        else constant(np.zeros_like(output.numpy()))
+        for output in outputs
+    ]
 
 
 def _push_one(node: Node, tangents: Sequence[Any], result: Any, primals: Sequence[Any]) -> Any:
@@ -406,7 +410,7 @@ def _push_composite(
             args[i] = _fresh(args[i], op.name)
         output = op.composite(*args, **node.params)
     moves = [t if isinstance(t, Tensor) else constant(t) for t in (tangents[i] for i in moving)]
-    moved = push(output, [args[i] for i in moving], moves, recorded)
+    (moved,) = push([output], [args[i] for i in moving], moves, recorded)
     return moved if recorded else moved.numpy()
 
 
@@ -455,7 +459,8 @@ def jacobian(f: Function, argnums: int = 0, *, mode: str = "auto") -> Function:
             return np.reshape(np.concatenate(parts), shape)  # type: ignore[return-value]  # NumPy's types do not know NEP 18
         again = is_recording() and _depends_beyond(output, [x])
         columns = [
-            np.reshape(push(output, [x], [seed], again), (*output.shape, 1)) for seed in _basis(x)
+            np.reshape(push([output], [x], [seed], again)[0], (*output.shape, 1))
+            for seed in _basis(x)
         ]
         return np.reshape(np.concatenate(columns, axis=-1), shape)  # type: ignore[return-value]  # as above
 
@@ -535,5 +540,5 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     again = is_recording() and (
         _depends_beyond(output, inputs) or any(tangent.requires_grad for tangent in moves)
     )
-    products = tuple(push(g, inputs, moves, again) for g in found)
+    products = tuple(push(found, inputs, moves, again))
     return products[0] if single else products

@@ -194,7 +194,7 @@ def _check_reduction(op: str, reduction: str) -> str:
 def _reduced(losses: Any, count: float, reduction: str) -> Any:
     if reduction == "none":
         return losses
-    return np.sum(losses) / count if reduction == "mean" else np.sum(losses)
+    return np.sum(losses) * (1 / count) if reduction == "mean" else np.sum(losses)
 
 
 def _log_probabilities(logits: Any, wanted: Any) -> Any:
@@ -278,9 +278,15 @@ def _cross_entropy_composite(
     ignore_index: int | None,
     reduction: str,
 ) -> Any:
-    wanted, count = _targets(logits, labels, label_smoothing, ignore_index, reduction)
-    losses = -np.sum(wanted * _log_probabilities(logits, wanted), axis=-1)
-    return _reduced(losses, count, reduction)
+    if label_smoothing or ignore_index is not None or _soft(logits, labels):
+        wanted, count = _targets(logits, labels, label_smoothing, ignore_index, reduction)
+        losses = -np.sum(wanted * _log_probabilities(logits, wanted), axis=-1)
+        return _reduced(losses, count, reduction)
+    _check_labels(logits, labels, None)
+    picked = np.take_along_axis(OPS["log_softmax"](logits), labels[..., None], -1)
+    if _check_reduction("softmax_cross_entropy", reduction) == "none":
+        return -np.squeeze(picked, -1)
+    return np.sum(picked) * (-1 / max(1, picked.size) if reduction == "mean" else -1)
 
 
 _SOFT = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0]])

@@ -282,6 +282,9 @@ _ROWWISE: dict[str, Any] = {
 softmax = op(
     _softmax,
     lambda g, y, _x, *, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),
+    jvp=lambda tangents, y, _x, *, axis: (
+        y * (tangents[0] - np.sum(tangents[0] * y, axis=axis, keepdims=True))
+    ),
     doc="Exponentials divided by their sum along an axis: positive, summing to 1.",
     formula="exp(x) / Σ exp(x)",
     latex=r"\frac{e^{x_i}}{\sum_j e^{x_j}}",
@@ -291,6 +294,9 @@ softmax = op(
 log_softmax = op(
     _log_softmax,
     lambda g, y, _x, *, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),
+    jvp=lambda tangents, y, _x, *, axis: (
+        tangents[0] - np.sum(np.exp(y) * tangents[0], axis=axis, keepdims=True)
+    ),
     doc="Logarithm of softmax, without overflow.",
     formula="x - log Σ exp(x)",
     latex=r"x_i - \log\sum_j e^{x_j}",
