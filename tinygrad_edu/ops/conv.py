@@ -119,7 +119,7 @@ col2im: Op = linear(
     latex=r"\mathrm{col2im}(c)",
     arguments=("col",),
     cases=(
-        case((24, 18), input_shape=(2, 3, 4, 5), filter_h=2, filter_w=3),
+        case((18, 18), input_shape=(2, 3, 4, 5), filter_h=2, filter_w=3),
         case((9, 18), input_shape=(1, 2, 5, 5), filter_h=3, filter_w=3, stride=2, pad=1),
     ),
     **_FACTS,
