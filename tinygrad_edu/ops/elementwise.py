@@ -234,7 +234,7 @@ ceil = elementwise(
     latex=r"\lceil x \rceil", domain={"x": (0.1, 0.9)}, **_JUMPS,
 )  # fmt: skip
 trunc = elementwise(
-    np.trunc, 0, functions=(np.fix,), doc="Whole number towards 0.", formula="trunc(x)",
+    np.trunc, 0, doc="Whole number towards 0.", formula="trunc(x)",
     latex=r"\operatorname{trunc} x", domain={"x": (0.1, 0.9)}, **_JUMPS,
 )  # fmt: skip
 rint = elementwise(
