@@ -565,3 +565,16 @@ def test_a_name_on_a_constant_is_refused_since_it_would_be_lost():
         OpTypeError, match=r"a constant has no name, 'x' was given\n.*requires_grad=True"
     ):
         Tensor([1.0], name="x")
+
+
+@pytest.mark.parametrize("logits", [[[1.0, 2.0]], Tensor([[1.0, 2.0]], requires_grad=True)])
+def test_fused_rows_take_lists_and_numbers_like_arrays(logits):
+    found = ops.softmax_cross_entropy(logits, [1])
+    assert float(found) == pytest.approx(np.log1p(np.exp(-1.0)))
+    with pytest.raises(OpError, match="one label per row"):
+        ops.softmax_cross_entropy(logits, 1)
+
+
+def test_a_bias_of_another_dtype_widens_as_numpy_does():
+    x, w = np.ones((2, 3), np.float32), np.ones((3, 1), np.float32)
+    assert ops.linear(x, w, np.zeros(1)).dtype == np.float64

@@ -210,8 +210,16 @@ class Op:
             record = getattr(type(array), "__record__", None)
             if record is not None:
                 return record(self, arrays, params)
-        result = self.forward(*arrays, **params)
-        return result[0] if self.kind == "fused" else result
+        if self.kind != "fused":
+            return self.forward(*arrays, **params)
+        return self.forward(
+            *[np.asarray(a) if isinstance(a, self.wraps) else a for a in arrays], **params
+        )[0]
+
+    @property
+    def wraps(self) -> tuple[type, ...]:
+        """Types of arguments that are made arrays first: a fused row asks for their shapes."""
+        return (list, tuple, int, float) if self.kind == "fused" else (list, tuple)
 
     def reads_of(self, count: int) -> tuple[bool, ...]:
         """Return per argument of a call with `count` arguments whether a rule reads it."""

@@ -173,7 +173,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             upstream.append(node)
         else:
             foreign = foreign or isinstance(arg, _ndarray)
-            arrays.append(np.asarray(arg) if isinstance(arg, (list, tuple)) else arg)
+            arrays.append(np.asarray(arg) if isinstance(arg, op.wraps) else arg)
             upstream.append(None)
     fused = op.kind == "fused"
     recording = wanted and mode != OFF and op.differentiable
@@ -340,7 +340,7 @@ def _explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
     if len(shapes) == 2 and not isinstance(error, TypeError):
         if op.signature == "(),()->()":
             fix = _broadcast_fix(*shapes)
-        elif op.signature == "(m,k),(k,n)->(m,n)" and all(shapes):
+        elif op.signature == "(m,k),(k,n)->(m,n)" and all(shapes) and not op.variadic:
             a, b = shapes
             fix = f"the inner lengths, {a[-1]} of a and {b[-2:][0]} of b, must be equal"
     kind = OpTypeError if isinstance(error, TypeError) else OpError

@@ -49,7 +49,9 @@ def _activation(name: str | None) -> Any:
 def _linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = None) -> Any:
     row = _activation(activation)
     y = np.dot(x, weight)
-    if bias is not None:
+    if bias is not None and bias.dtype == y.dtype:
+        y += bias  # y is ours: no second array is needed
+    elif bias is not None:
         y = y + bias
     return (y if row is None else row.forward(y)), None
 
