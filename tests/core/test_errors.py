@@ -1,6 +1,7 @@
 """What an error of the engine says: the op, the arguments, the user's line, the fix."""
 
 import functools
+import operator
 import warnings
 from pathlib import Path
 
@@ -578,3 +579,10 @@ def test_fused_rows_take_lists_and_numbers_like_arrays(logits):
 def test_a_bias_of_another_dtype_widens_as_numpy_does():
     x, w = np.ones((2, 3), np.float32), np.ones((3, 1), np.float32)
     assert ops.linear(x, w, np.zeros(1)).dtype == np.float64
+
+
+@pytest.mark.parametrize("change", [operator.iadd, operator.isub, operator.imul, operator.itruediv])
+def test_a_parameter_changed_by_an_operator_says_how_to_change_it(change):
+    p = Parameter([1.0, 2.0])
+    with pytest.raises(OpTypeError, match=r"\+=, -=(.|\n)*p\.data -= "):
+        change(p, 1.0)

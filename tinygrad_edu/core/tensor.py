@@ -857,6 +857,16 @@ class Parameter(Tensor):
     def __init__(self, data: Any, *, dtype: Any = None, name: str = "") -> None:
         super().__init__(data, True, dtype=dtype, name=name)
 
+    def _not_in_place(self, _other: Any) -> Self:
+        """Refuse ``p -= x``: Python would make `p` another tensor, which no optimizer knows."""
+        raise OpTypeError(
+            "a parameter is not changed by +=, -=, *= or /=: its name would take a new tensor\n"
+            f"  at {users_line()}\n"
+            "  fix: p.data -= 0.1 * p.grad changes the parameter; so does an optimizer's step()"
+        )
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = _not_in_place
+
     def rebase(self, home: np.ndarray[Any, Any], buffer: np.ndarray[Any, Any]) -> None:
         """Move the value into `home` and let the first gradient be written to `buffer`.
 

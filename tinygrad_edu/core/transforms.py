@@ -138,12 +138,11 @@ def _fresh(value: Any, what: str) -> Tensor:
 def _result(output: Any, what: str) -> Tensor:
     if isinstance(output, Tensor):
         return output
-    if isinstance(output, (np.ndarray, np.generic, int, float)):
-        return Tensor(output)
     raise GradientTypeError(
         f"{what}: the function returned a {type(output).__name__}, not a tensor\n"
         f"  at {users_line()}\n"
-        "  fix: return one Tensor"
+        "  fix: return one Tensor; values taken out with float(), .item() or .numpy() have lost "
+        "their\n       gradient, and a constant is Tensor(c)"
     )
 
 
