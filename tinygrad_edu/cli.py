@@ -369,6 +369,9 @@ def predict(options: argparse.Namespace) -> int:
     """Run ``tinygrad-edu predict`` and return its exit code."""
     model, _ = _trained(Path(options.run))
     files = [read_digits(path) for path in options.images]  # all are read before one is shown
+    blank = [digit.name for digits in files for digit in digits if not np.ptp(digit.pixels)]
+    if blank:
+        raise Wrong(f"there is no digit in {blank[0]}: all its pixels are alike")
     for digits in files:
         shown = digits[:SHOWN]
         logits = predictions(model, np.stack([digit.pixels.reshape(-1) for digit in shown]))
