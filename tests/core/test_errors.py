@@ -586,3 +586,26 @@ def test_a_parameter_changed_by_an_operator_says_how_to_change_it(change):
     p = Parameter([1.0, 2.0])
     with pytest.raises(OpTypeError, match=r"\+=, -=(.|\n)*p\.data -= "):
         change(p, 1.0)
+
+
+MINE = {"name": "mine", "doc": "d", "formula": "f", "latex": "f", "pattern": "scale"}
+
+
+@pytest.mark.parametrize("factors", [[lambda x: x], [lambda _y, _a, b: b]])
+def test_a_factor_of_the_wrong_number_of_arguments_is_refused_where_it_is_declared(factors):
+    with pytest.raises(
+        OpTypeError, match=r"mine: a factor takes \d arguments, with 1 factors"
+    ) as error:
+        elementwise(np.tanh, *factors, **MINE)
+    assert "test_errors.py" in str(error.value)
+    assert "mine" not in OPS
+
+
+def test_a_row_of_three_arguments_has_three_derivatives(table):  # noqa: ARG001 - put back after
+    row = elementwise(
+        lambda a, b, c: a * b + c,
+        lambda _y, _a, b, _c: b, lambda _y, a, _b, _c: a, 1, **MINE,
+    )  # fmt: skip
+    a, b, c = (Tensor([v], requires_grad=True) for v in (2.0, 3.0, 5.0))
+    row(a, b, c).backward()
+    assert [t.grad.tolist() for t in (a, b, c)] == [[3.0], [2.0], [1.0]]

@@ -335,6 +335,18 @@ def elementwise(forward: Callable[..., Any], *factors: Factor, **facts: Any) -> 
     ... )
     >>> del OPS["twice"]
     """
+    for factor in factors:
+        starred = callable(factor) and len(_positional(factor, with_star=True))
+        if callable(factor) and starred == len(_positional(factor)) != 1 + len(factors):
+            raise OpTypeError(
+                explain(
+                    facts.get("name", forward.__name__),
+                    f"a factor takes {len(_positional(factor))} arguments, "
+                    f"with {len(factors)} factors it needs {1 + len(factors)}",
+                    fix="give one factor per argument, each a function of the result and of all "
+                    "arguments, as in lambda y, x: 1 - y * y",
+                )
+            )
     guard = _guarded if facts.get("singular") else _scaled
     rules = tuple(guard(factor, len(factors)) for factor in factors)
     names = _argument_names([f for f in factors if callable(f)], skip=1)
@@ -594,7 +606,9 @@ def _scaled(factor: Factor, arity: int) -> Rule:
         return lambda g, result, *primals, **params: g * factor(result, *primals, **params)
     if arity == 1:
         return lambda g, result, x: g * factor(result, x)
-    return lambda g, result, a, b: g * factor(result, a, b)
+    if arity == 2:
+        return lambda g, result, a, b: g * factor(result, a, b)
+    return lambda g, result, *primals: g * factor(result, *primals)
 
 
 def _guarded(factor: Factor, arity: int) -> Rule:

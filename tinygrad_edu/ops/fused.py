@@ -162,7 +162,7 @@ def _check_labels(logits: Any, labels: Any, ignore_index: int | None) -> Any:
 
 def _targets(
     logits: Any, labels: Any, label_smoothing: float, ignore_index: int | None, reduction: str
-) -> tuple[Any, float]:
+) -> tuple[Any, int]:
     """Return the probability wanted of each class, and what the summed loss is divided by.
 
     Rows to be ignored are zero. Labels are constants, so this is plain NumPy of constants.
@@ -182,15 +182,14 @@ def _targets(
     if keep is not None:
         wanted = wanted * keep[..., None]
         rows = int(np.count_nonzero(keep))
-    return wanted, max(1, rows) if _check_reduction(
-        "softmax_cross_entropy", reduction
-    ) == "mean" else 1
+    return wanted, _divisor("softmax_cross_entropy", rows, reduction)
 
 
-def _check_reduction(op: str, reduction: str) -> str:
+def _divisor(op: str, count: int, reduction: str) -> int:
+    """Return what the summed loss is divided by; refuse an unknown reduction."""
     if reduction not in ("mean", "sum", "none"):
         raise OpError(explain(op, f"reduction={reduction!r}", fix="use 'mean', 'sum' or 'none'"))
-    return reduction
+    return max(1, count) if reduction == "mean" else 1
 
 
 def _reduced(losses: Any, count: float, reduction: str) -> Any:
@@ -227,9 +226,7 @@ def _cross_entropy(
         return _reduced(losses, count, reduction), (wanted, logp, count)
     # The commonest case by the shortest way: one class number per row, and every row counts.
     _check_labels(logits, labels, None)
-    count = (
-        max(1, len(labels)) if _check_reduction("softmax_cross_entropy", reduction) == "mean" else 1
-    )
+    count = _divisor("softmax_cross_entropy", len(labels), reduction)
     # exp never overflows. For a row of -inf, subtracting the lowest number keeps nan away.
     lowest, tiny = _limits(logits.dtype)
     shifted = logits - np.maximum(logits.max(axis=-1, keepdims=True), lowest)
@@ -286,9 +283,8 @@ def _cross_entropy_composite(
         return _reduced(losses, count, reduction)
     _check_labels(logits, labels, None)
     picked = np.take_along_axis(OPS["log_softmax"](logits), labels[..., None], -1)
-    if _check_reduction("softmax_cross_entropy", reduction) == "none":
-        return -np.squeeze(picked, -1)
-    return np.sum(picked) * (-1 / max(1, picked.size) if reduction == "mean" else -1)
+    count = _divisor("softmax_cross_entropy", picked.size, reduction)
+    return -np.squeeze(picked, -1) if reduction == "none" else np.sum(picked) * (-1 / count)
 
 
 _SOFT = np.array([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0]])
@@ -333,13 +329,9 @@ def _same_shape(op: str, prediction: Any, target: Any) -> None:
         )
 
 
-def _loss_count(op: str, x: Any, reduction: str) -> int:
-    return max(1, x.size) if _check_reduction(op, reduction) == "mean" else 1
-
-
 def _squared_error(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     _same_shape("mean_squared_error", prediction, target)
-    count = _loss_count("mean_squared_error", prediction, reduction)
+    count = _divisor("mean_squared_error", prediction.size, reduction)
     d = prediction - target
     return _reduced(d * d, count, reduction), (d, count)
 
@@ -361,7 +353,7 @@ def _squared_error_joint(
 
 def _squared_error_composite(prediction: Any, target: Any, *, reduction: str) -> Any:
     _same_shape("mean_squared_error", prediction, target)
-    count = _loss_count("mean_squared_error", prediction, reduction)
+    count = _divisor("mean_squared_error", prediction.size, reduction)
     return _reduced(np.square(prediction - target), count, reduction)
 
 
@@ -385,7 +377,7 @@ mean_squared_error = fused(
 
 def _bce(logits: Any, targets: Any, *, reduction: str = "mean") -> Any:
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
-    count = _loss_count("binary_cross_entropy_with_logits", logits, reduction)
+    count = _divisor("binary_cross_entropy_with_logits", logits.size, reduction)
     losses = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
     return _reduced(losses, count, reduction), count
 
@@ -407,7 +399,7 @@ def _bce_joint(
 
 def _bce_composite(logits: Any, targets: Any, *, reduction: str) -> Any:
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
-    count = _loss_count("binary_cross_entropy_with_logits", logits, reduction)
+    count = _divisor("binary_cross_entropy_with_logits", logits.size, reduction)
     return _reduced(OPS["softplus"](logits) - logits * targets, count, reduction)
 
 
