@@ -336,8 +336,7 @@ def elementwise(forward: Callable[..., Any], *factors: Factor, **facts: Any) -> 
     >>> del OPS["twice"]
     """
     for factor in factors:
-        starred = callable(factor) and len(_positional(factor, with_star=True))
-        if callable(factor) and starred == len(_positional(factor)) != 1 + len(factors):
+        if callable(factor) and not _fits(factor, 1 + len(factors)):
             raise OpTypeError(
                 explain(
                     facts.get("name", forward.__name__),
@@ -568,6 +567,11 @@ def _positional(function: Callable[..., Any], with_star: bool = False) -> list[s
         for p in inspect.signature(function).parameters.values()
         if p.kind < star or (with_star and p.kind < keyword)
     ]
+
+
+def _fits(function: Callable[..., Any], count: int) -> bool:
+    """Return whether a function takes so many positional arguments; one with `*args` does."""
+    return len(_positional(function)) in (count, len(_positional(function, with_star=True)) - 1)
 
 
 def _keyword_parameters(function: Callable[..., Any]) -> dict[str, Any]:
