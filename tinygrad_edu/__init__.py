@@ -19,11 +19,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu import ops
+from tinygrad_edu.core.batching import vmap
 from tinygrad_edu.core.op import OPS, Op, case, composite, elementwise, fused, get_op, op
 from tinygrad_edu.core.op import linear as linear_op
 from tinygrad_edu.core.tensor import (
     Parameter,
     Tensor,
+    detect_anomaly,
     enable_grad,
     is_recording,
     no_grad,
@@ -35,7 +37,9 @@ from tinygrad_edu.core.transforms import (
     hvp,
     jacobian,
     jvp,
+    linearize,
     value_and_grad,
+    vhp,
     vjp,
 )
 from tinygrad_edu.ops import *  # noqa: F403 - every row is a public function
@@ -56,6 +60,7 @@ __all__ = [
     "Tensor",
     "case",
     "composite",
+    "detect_anomaly",
     "elementwise",
     "enable_grad",
     "fused",
@@ -71,12 +76,15 @@ __all__ = [
     "jacobian",
     "jvp",
     "linear_op",
+    "linearize",
     "no_grad",
     "numerical_diff",
     "numerical_gradient",
     "op",
     "value_and_grad",
+    "vhp",
     "vjp",
+    "vmap",
 ]
 __all__ += ops.__all__
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "AnomalyError",
     "CheckError",
     "CheckpointError",
     "DataError",
@@ -34,6 +35,7 @@ __all__ = [
     "OpTypeError",
     "OptimizerError",
     "PrecisionWarning",
+    "SingularError",
     "TinygradEduError",
     "TrainingError",
     "UnsupportedError",
@@ -53,6 +55,10 @@ class LabelError(OpError, IndexError):
     """A label is not the number of a class."""
 
 
+class SingularError(OpError, np.linalg.LinAlgError):
+    """A matrix is singular, not positive definite, or its decomposition did not converge."""
+
+
 class OpTypeError(TinygradEduError, TypeError):
     """An op was given an argument of a kind that it cannot take, or an unknown keyword."""
 
@@ -67,6 +73,10 @@ class GradientError(TinygradEduError, RuntimeError):
 
 class GradientTypeError(TinygradEduError, TypeError):
     """A tensor cannot carry a gradient, or would lose it by being turned into an array."""
+
+
+class AnomalyError(GradientError):
+    """A result or a gradient is nan or infinite, found by ``detect_anomaly()``."""
 
 
 class FreedGraphError(GradientError):

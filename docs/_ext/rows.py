@@ -145,7 +145,12 @@ class Rows(SphinxDirective):
         facts = [
             nodes.paragraph("", "", nodes.strong(text=derivative(row))),
             *small(("shapes", shapes(row)), ("no gradient to", without_gradient(row))),
-            *plain(("tested for", domain(row)), ("not at", kinks(row)), ("policy:", [row.policy])),
+            *plain(
+                ("tested for", domain(row)),
+                ("not at", kinks(row)),
+                ("policy:", [row.policy]),
+                ("not the derivative, by design:", [row.exempt]),
+            ),
         ]
         entries = (nodes.entry("", *parts) for parts in (calling, text, facts))
         return nodes.row("", *entries)

@@ -156,14 +156,14 @@ def test_an_operand_with_a_long_text_is_told_by_its_type():
 
 def test_a_numpy_function_without_a_row_names_the_nearest():
     text = message(
-        UnsupportedError, lambda: np.heaviside(leaf([1.0]), np.trapezoid(leaf([1.0, 2.0])))
+        UnsupportedError, lambda: np.heaviside(leaf([1.0]), np.packbits(leaf([1.0, 2.0])))
     )
-    assert "np.trapezoid has no row" in text
-    text = message(TypeError, lambda: np.nansum(leaf([1.0, 2.0])))
-    assert "np.nansum has no row in the table" in text
+    assert "np.packbits has no row" in text
+    text = message(TypeError, lambda: np.sort_complex(leaf([1.0, 2.0])))
+    assert "np.sort_complex has no row in the table" in text
     assert "nearest: " in text
-    assert "sum" in text.split("nearest: ")[1]
-    assert "lambda: np.nansum(leaf([1.0, 2.0]))" in text
+    assert "sort" in text.split("nearest: ")[1]
+    assert "lambda: np.sort_complex(leaf([1.0, 2.0]))" in text
     assert "t.numpy()" in text
 
 
@@ -191,9 +191,9 @@ def test_a_keyword_that_cannot_be_honoured_is_refused_by_name(keyword):
     assert f"add: the keyword {keyword}= cannot be honoured" in text
 
 
-@pytest.mark.parametrize("keyword", ["out", "where", "dtype", "initial"])
+@pytest.mark.parametrize("keyword", ["out", "dtype", "initial"])
 def test_a_keyword_of_a_reduction_is_refused_by_name(keyword):
-    value = {"out": np.zeros(()), "where": np.array([True, False]), "initial": 1.0}
+    value = {"out": np.zeros(()), "initial": 1.0}
     keywords = {keyword: value.get(keyword, np.float32)}
     for function in (np.sum, np.add.reduce):
         text = message(UnsupportedError, lambda f=function: f(leaf([1.0, 2.0]), **keywords))

@@ -595,7 +595,7 @@ def test_a_fused_row_that_was_recorded_as_itself_is_pushed_through_its_composite
 
 
 def test_a_variadic_row_with_one_rule_and_no_jvp_is_transposed(table):
-    def average(*arrays):
+    def mean_of_several(*arrays):
         return sum(arrays) / len(arrays)
 
     def rule(g, _result, _saved, *arrays, wanted, into):
@@ -603,9 +603,9 @@ def test_a_variadic_row_with_one_rule_and_no_jvp_is_transposed(table):
         return [g / len(arrays) if want else None for want in wanted]
 
     row = op(
-        average,
+        mean_of_several,
         joint=rule,
-        name="average",
+        name="mean_of_several",
         arguments=("arrays",),
         variadic=True,
         formula="Σx/n",
@@ -613,7 +613,7 @@ def test_a_variadic_row_with_one_rule_and_no_jvp_is_transposed(table):
         pattern="scale",
         signature="(),()->()",
     )
-    assert table["average"] is row
+    assert table["mean_of_several"] is row
     close(jvp(lambda a, b: row([a, b, 1.0]), (X, V), (U, U))[1], 2 * U / 3)
     close(hessian(lambda a: np.sum(row([a, 2.0]) ** 2))(X), np.eye(3) / 2)
     w = leaf(X)

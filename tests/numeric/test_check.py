@@ -389,10 +389,10 @@ def test_a_rule_with_detached_statistics_is_wrong_in_second_order_only(
         return normalize_vjp(g, x, spread_of(x.detach() if isinstance(x, Tensor) else x))
 
     x = rng.normal(size=(5, 3))
-    row = op(normalize, rule, **FACTS, name="normalize")
+    row = op(normalize, rule, **FACTS, name="standardize")
     assert gradcheck(row, x).ok
     report = refused(row, x, "wrong gradient", gradgradcheck)
-    assert "gradient of the gradient of normalize, input 0" in report.text
+    assert "gradient of the gradient of standardize, input 0" in report.text
     right = op(
         normalize,
         lambda g, _y, x: normalize_vjp(g, x, spread_of(x)),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .laws import Tally
+from tinygrad_edu.testing.laws import Tally
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,7 @@ import pytest
 import tinygrad_edu
 from tinygrad_edu import ops
 from tinygrad_edu.core.op import BY_FUNCTION, OPS, Op
-
-from .strategies import differentiable, rows
+from tinygrad_edu.testing.samples import differentiable, rows
 
 PACKAGE = Path(tinygrad_edu.__file__).parent
 FILES = sorted((PACKAGE / "ops").glob("*.py"))
@@ -72,6 +71,14 @@ def test_facts_about_arguments_name_arguments(row: Op) -> None:
 def test_a_row_with_kinks_or_infinite_slopes_states_its_policy(row: Op) -> None:
     if row.kinks or row.singular:
         assert row.policy, f"{row.name}: what is returned where there is no derivative?"
+
+
+@every_row
+def test_an_exempt_row_says_why_and_whose_derivative_it_has(row: Op) -> None:
+    if row.surrogate is not None:
+        assert row.exempt
+    if row.exempt:
+        assert row.surrogate is not None or not differentiable(row)
 
 
 @every_row
@@ -165,7 +172,6 @@ METHODS = {"accumulate", "at", "outer", "reduce", "reduceat"}
 
 EXEMPT = {
     ("_scatter", "add.at"): "adding at repeated indices has no dispatching form: a seam",
-    ("_written", "full"): "works on the index alone, on the host; no argument goes in",
 }
 
 

@@ -16,10 +16,9 @@ import pytest
 from tinygrad_edu.core.op import Op
 from tinygrad_edu.core.tensor import Tensor, constant
 from tinygrad_edu.core.transforms import gradients
-
-from . import laws
-from .laws import Tally, mutated
-from .strategies import Sample, differentiable, plans, rows, sample
+from tinygrad_edu.testing import laws
+from tinygrad_edu.testing.laws import Tally, mutated
+from tinygrad_edu.testing.samples import Sample, differentiable, plans, rows, sample
 
 Break = Callable[[Op, int], Op]
 

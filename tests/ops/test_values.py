@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from tinygrad_edu import ops
 from tinygrad_edu.core.op import OPS
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.core.transforms import grad, hessian, jacobian
 from tinygrad_edu.errors import LabelError, OpError, OpTypeError, UnsupportedError
-
-from .laws import check_order_1, check_order_2
-from .strategies import sample
+from tinygrad_edu.testing.laws import check_order_1, check_order_2
+from tinygrad_edu.testing.samples import sample
+from tinygrad_edu.testing.strategies import indices
 
 INF = np.inf
 
@@ -402,30 +401,7 @@ def test_einsum_counts_its_operands() -> None:
 SHAPE = (3, 4, 2)
 
 
-@st.composite
-def indices(draw: st.DrawFn) -> Any:
-    """Draw an index of a kind that NumPy knows, or a mix."""
-    arrays = hnp.integer_array_indices(SHAPE, result_shape=hnp.array_shapes(max_dims=2, max_side=3))
-    part = st.one_of(
-        st.integers(-3, 2),
-        st.slices(3),
-        hnp.arrays(np.intp, st.integers(0, 3), elements=st.integers(-3, 2)),
-        hnp.arrays(np.bool_, 3),
-        st.lists(st.integers(-3, 2), min_size=1, max_size=3),
-    )
-    second = st.one_of(st.integers(-4, 3), st.slices(4), st.just(...), st.none())
-    return draw(
-        st.one_of(
-            hnp.basic_indices(SHAPE, allow_newaxis=True),
-            arrays,
-            part,
-            st.tuples(part, second),
-            hnp.arrays(np.bool_, SHAPE),
-        )
-    )
-
-
-@given(index=indices(), seed=st.integers(0, 2**32 - 1))
+@given(index=indices(SHAPE), seed=st.integers(0, 2**32 - 1))
 def test_getitem_of_any_index(index: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     array = rng.normal(size=SHAPE)
@@ -439,7 +415,7 @@ def test_getitem_of_any_index(index: Any, seed: int) -> None:
     np.testing.assert_allclose(x.grad, expected, rtol=1e-12)
 
 
-@given(index=indices(), seed=st.integers(0, 2**32 - 1))
+@given(index=indices(SHAPE), seed=st.integers(0, 2**32 - 1))
 def test_setitem_of_any_index(index: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     array = rng.normal(size=SHAPE)

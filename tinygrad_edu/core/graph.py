@@ -9,7 +9,7 @@ already, so the order of creation is a topological order. Read ``core/tensor.py`
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from types import CodeType
 from typing import Any, ClassVar, Protocol
@@ -21,12 +21,25 @@ from tinygrad_edu.errors import (
     FreedGraphError,
     GradientError,
     MutationError,
+    TinygradEduError,
     describe_line,
     explain,
     users_frame,
 )
 
-__all__ = ["Leaf", "Lift", "Node", "ancestors", "project", "reverse_sweep", "shade", "tick"]
+__all__ = [
+    "Hooks",
+    "Leaf",
+    "Lift",
+    "Node",
+    "ancestors",
+    "hooks_of",
+    "project",
+    "reverse_sweep",
+    "shade",
+    "tick",
+    "turned",
+]
 
 tick = itertools.count(1).__next__
 """The clock of the engine: numbers nodes, and the moments at which leaves are written."""
@@ -58,10 +71,13 @@ class Node:
         Number of the node on the engine's clock.
     code, lasti : code object, int
         The user's line, resolved only when somebody asks.
+    hooks : Hooks
+        What users asked to see of the node's cotangent; not set where nobody has asked.
     """
 
     __slots__ = (
         "code",
+        "hooks",
         "lasti",
         "op",
         "order",
@@ -81,6 +97,7 @@ class Node:
     order: int
     code: CodeType | None
     lasti: int
+    hooks: Hooks
 
     @property
     def line(self) -> str:
@@ -132,6 +149,60 @@ class Leaf(Node):
         frame = users_frame(2)
         self.written = Leaf.latest = tick()
         self.writer = (frame.f_code, frame.f_lasti)
+
+
+class Hooks:
+    """What users asked to see of one node's cotangent.
+
+    Attributes
+    ----------
+    functions : dict
+        Number -> function of the complete cotangent; what it returns, if anything, replaces it.
+    retains : bool
+        Whether ``backward()`` is to keep the cotangent of a computed tensor, in `grad`.
+    grad : ndarray or None
+        What it has kept.
+    """
+
+    __slots__ = ("functions", "grad", "retains")
+
+    any: ClassVar[bool] = False
+    """Whether there ever were any: sweeps look for them only then."""
+
+    def __init__(self) -> None:
+        self.functions: dict[int, Callable[[Any], Any]] = {}
+        self.retains, self.grad = False, None
+
+    def __call__(self, node: Node, g: Any, backward: bool) -> Any:
+        """Return the cotangent that goes on from a node."""
+        g = turned(g)
+        for function in tuple(self.functions.values()):
+            g = function(g)
+        if backward and self.retains:
+            self.grad = np.array(g) if self.grad is None else self.grad + g
+        return turned(g)
+
+
+def turned(cotangent: Any) -> Any:
+    """Return a cotangent as users know it, or one of theirs as the sweep does: the conjugate.
+
+    Inside the sweep it is ``dL/dx - i dL/dy``, so that rules of holomorphic functions hold as they
+    stand; outside it is ``dL/dx + i dL/dy``, the direction in which the loss rises.
+    """
+    if cotangent.dtype.kind != "c":
+        return cotangent
+    conjugate = OPS["conjugate"](cotangent)
+    return np.asarray(conjugate) if isinstance(conjugate, _generic) else conjugate
+
+
+def hooks_of(node: Node) -> Hooks:
+    """Return the hooks of a node, new ones if it has none."""
+    Hooks.any = True
+    try:
+        return node.hooks
+    except AttributeError:
+        node.hooks = Hooks()
+        return node.hooks
 
 
 def shade(array: Any) -> Any:
@@ -186,26 +257,26 @@ class Lift(Protocol):
 
 
 def reverse_sweep(
-    root: Node,
-    seed: Any,
+    seeds: Mapping[Node, Any],
     inputs: Collection[Node] | None = None,
     lift: Lift | None = None,
     freed_by: tuple[CodeType, int] | None = None,
+    watch: Callable[[Node, int, Any], None] | None = None,
 ) -> dict[Node, Any]:
-    """Return the cotangents of the leaves, or of `inputs`, given the cotangent of one result.
+    """Return the cotangents of the leaves, or of `inputs`, given those of one or more results.
 
     Parameters
     ----------
-    root : Node
-        Where to start.
-    seed : array
-        The cotangent of the root's result, of its shape and dtype.
+    seeds : mapping of Node to array
+        Where to start: the cotangent of a node's result, of its shape and dtype.
     inputs : collection of Node, optional
         The nodes whose cotangents are wanted; by default all leaves.
     lift : Lift, optional
         Given when the sweep itself is to be recorded, for derivatives of higher order.
     freed_by : tuple of (code object, int), optional
         The user's line, if what the nodes keep is to be dropped as soon as they are done.
+    watch : callable, optional
+        ``watch(node, i, cotangent)`` is called with what each rule gives for argument `i`.
 
     Raises
     ------
@@ -214,54 +285,66 @@ def reverse_sweep(
     GradientError
         A rule returned a cotangent of the wrong shape.
     """
-    nodes = ancestors(root, since=min((node.order for node in inputs), default=0) if inputs else 0)
-    _refuse_changed(root, nodes)
+    nodes = ancestors(*seeds, since=min((node.order for node in inputs), default=0) if inputs else 0)
+    _refuse_changed(seeds, nodes)
     wanted = frozenset(inputs or ())
     active = _leading_to(wanted, nodes) if inputs is not None else None
-    cotangents: dict[Node, Any] = {root: seed}
+    cotangents: dict[Node, Any] = dict(seeds)
     masked = False  # whether a row that selects has been passed: zeros may then hide a nan
-    while nodes:
-        node = nodes.pop()
-        op = node.op
-        g = cotangents.get(node)
-        if op is None or g is None:
-            continue
-        if node not in wanted:
-            del cotangents[node]
-        result, primals = (node.result, node.primals) if lift is None else lift.values(node)
-        rules, params, upstream = op.rules, node.params, node.upstream
-        joint = None if op.joint is None else _joint(node, g, cotangents, active, lift)
-        for i, up in enumerate(upstream):  # type: ignore[arg-type]  # ancestors() refused freed nodes
-            if up is None or (active is not None and up not in active):
+    hooked = Hooks.any
+    try:
+        while nodes:
+            node = nodes.pop()
+            g = cotangents.get(node)
+            if hooked and g is not None and (hooks := getattr(node, "hooks", None)) is not None:
+                g = cotangents[node] = hooks(node, g, inputs is None)
+            op = node.op
+            if op is None or g is None:
                 continue
-            if joint is not None:
-                cotangent = joint[i]
-            elif (rule := rules[i]) is None:
-                continue
-            elif masked and op.kind == "elementwise":
-                cotangent = _where_taken(rule, g, result, primals, params)
-            elif params:
-                cotangent = rule(g, result, *primals, **params)
-            else:
-                cotangent = rule(g, result, *primals)
-            like = up.result
-            if (
-                cotangent.__class__ is not _ndarray
-                or cotangent.shape != like.shape
-                or cotangent.dtype is not like.dtype
-            ):
-                cotangent = project(cotangent, like, node)
-            earlier = cotangents.get(up)
-            if earlier is not None:
-                cotangent = earlier + cotangent
-                if isinstance(cotangent, _generic):
-                    cotangent = np.asarray(cotangent)  # a sum of 0-d arrays is not an array
-            cotangents[up] = cotangent
-        masked = masked or op.selects
-        if freed_by is not None:
-            node.upstream, node.primals, node.saved = None, (), freed_by
+            if node not in wanted:
+                del cotangents[node]
+            result, primals = (node.result, node.primals) if lift is None else lift.values(node)
+            rules, params, upstream = op.rules, node.params, node.upstream
+            joint = None if op.joint is None else _joint(node, g, cotangents, active, lift)
+            for i, up in enumerate(upstream):  # type: ignore[arg-type]  # ancestors() refused freed nodes
+                if up is None or (active is not None and up not in active):
+                    continue
+                if joint is not None:
+                    cotangent = joint[i]
+                elif (rule := rules[i]) is None:
+                    continue
+                elif masked and op.kind == "elementwise":
+                    cotangent = _where_taken(rule, g, result, primals, params)
+                elif params:
+                    cotangent = rule(g, result, *primals, **params)
+                else:
+                    cotangent = rule(g, result, *primals)
+                like = up.result
+                if (
+                    cotangent.__class__ is not _ndarray
+                    or cotangent.shape != like.shape
+                    or cotangent.dtype is not like.dtype
+                ):
+                    cotangent = project(cotangent, like, node)
+                if watch is not None:
+                    watch(node, i, cotangent)
+                earlier = cotangents.get(up)
+                if earlier is not None:
+                    cotangent = earlier + cotangent
+                    if isinstance(cotangent, _generic):
+                        cotangent = np.asarray(cotangent)  # a sum of 0-d arrays is not an array
+                cotangents[up] = cotangent
+            masked = masked or op.selects
+            if freed_by is not None:
+                node.upstream, node.primals, node.saved = None, (), freed_by
+    except Exception as error:
+        if node.op is not None and not isinstance(error, TinygradEduError):
+            error.add_note(f"in the backward pass of {node.op.name}, recorded at {node.line}")
+        raise
     return {
-        node: g for node, g in cotangents.items() if (node in wanted if inputs else node.op is None)
+        node: g
+        for node, g in cotangents.items()
+        if (node in wanted if inputs is not None else node.op is None)
     }
 
 
@@ -276,7 +359,8 @@ def _where_taken(rule: Any, g: Any, result: Any, primals: Sequence[Any], params:
 def project(cotangent: Any, like: Any, node: Node) -> Any:
     """Return the cotangent brought to the shape and dtype of its primal.
 
-    Broadcasting and dtype promotion are undone here, once, for every row.
+    Broadcasting and dtype promotion, from real to complex too, are undone here, once, for every
+    row.
 
     Raises
     ------
@@ -299,6 +383,8 @@ def project(cotangent: Any, like: Any, node: Node) -> Any:
                 )
             )
         cotangent = OPS["sum_to"](cotangent, shape=like.shape)
+    if cotangent.dtype.kind == "c" and like.dtype.kind != "c":
+        cotangent = OPS["real"](cotangent)  # a real number moves along the real axis only
     if cotangent.dtype != like.dtype:
         cotangent = OPS["astype"](cotangent, dtype=like.dtype)
     return cotangent
@@ -348,7 +434,7 @@ def _leading_to(wanted: frozenset[Node], nodes: Sequence[Node]) -> set[Node]:
     return active
 
 
-def _refuse_changed(root: Node, nodes: Sequence[Node]) -> None:
+def _refuse_changed(roots: Iterable[Node], nodes: Sequence[Node]) -> None:
     """Raise if an array that a rule is going to read was written after it was recorded.
 
     Nodes and writes are numbered by one clock, so a leaf written later than a node that keeps its
@@ -357,7 +443,7 @@ def _refuse_changed(root: Node, nodes: Sequence[Node]) -> None:
     first = next((node.order for node in nodes if node.op is not None), 0)
     if Leaf.latest <= first:
         return  # nothing was written since the first op
-    for leaf in _leaves(root):
+    for leaf in _leaves(roots):
         # A leaf that was not written since it was made, or since before the first op, is no danger.
         if leaf.written <= max(leaf.order, first):
             continue
@@ -373,12 +459,14 @@ def _refuse_changed(root: Node, nodes: Sequence[Node]) -> None:
                     raise _changed(node, leaf)
 
 
-def _leaves(root: Node) -> list[Leaf]:
-    """Return the leaves that `root` depends on, those beyond the inputs of a sweep among them.
+def _leaves(roots: Iterable[Node]) -> list[Leaf]:
+    """Return the leaves that the roots depend on, those beyond the inputs of a sweep among them.
 
     A node that is swept may keep a view of an older leaf. What was freed is passed over.
     """
-    found, seen, stack = [], {root}, [root]
+    found: list[Leaf] = []
+    seen = set(roots)
+    stack = list(seen)
     while stack:
         node = stack.pop()
         if isinstance(node, Leaf):

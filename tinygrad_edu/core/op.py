@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 Rule = Callable[..., Any]
-Factor = Rule | float
+Factor = Rule | complex
 
 OPS: dict[str, Op] = {}
 """The table: every row by its name, in order of declaration."""
@@ -55,7 +55,7 @@ BY_FUNCTION: dict[Any, Op] = {}
 """The row that stands for a NumPy function when that is called with a Tensor."""
 
 ALIASES = {
-    "dim": "axis", "keepdim": "keepdims", "other": "b", "input": "a",
+    "dim": "axis", "keepdim": "keepdims", "other": "b", "input": "a", "correction": "ddof",
     "min": "a_min", "max": "a_max",
 }  # fmt: skip
 """Keywords of PyTorch that callers may use for NumPy's; an alias yields to a real name."""
@@ -164,6 +164,19 @@ class Op:
         Whether the derivative is infinite somewhere in reach: 0 · inf is then 0, not nan.
     selects : bool
         Whether the row chooses between values: a zero cotangent then means "not taken".
+    accepts_complex : bool
+        Whether the rules are right for complex arguments: those of a holomorphic function and of a
+        linear row are, as they stand. Recording any other row on a complex Tensor is refused.
+    batch : str, callable or None
+        How a linear or general row is called for a whole batch (``vmap``), its axis in front:
+        ``"pointwise"`` as it is; ``"stack"`` before the core axes of the signature; ``"axes"`` with
+        its axis or axes one further, ``None`` being all of them; ``"axis"`` likewise, ``None``
+        flattening; or ``batch(size, batched, arrays, params)`` -> result, `batched` saying which
+        arrays have the axis. ``None``: example by example.
+    exempt : str
+        Why the gradient is, by design, not the derivative of the function; empty where it is.
+    surrogate : callable or None
+        Of an exempt row the function whose derivative the gradient is, called as the row is.
     plans : dict
         How calls were bound before, by number of positional arguments and names of keywords.
     """
@@ -196,6 +209,10 @@ class Op:
     broadcasts: bool = False
     singular: bool = False
     selects: bool = False
+    accepts_complex: bool = False
+    batch: str | Callable[..., Any] | None = None
+    exempt: str = ""
+    surrogate: Callable[..., Any] | None = None
     plans: dict[tuple[Any, ...], _Plan] = field(default_factory=dict, repr=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -205,6 +222,8 @@ class Op:
     def through(self, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """Return what a call returns, for arguments that are bound already."""
         if self.kind == "composite":
+            if not self.accepts_complex:
+                self.refuse_complex(arrays)
             return self.forward(*arrays, **params)
         for array in arrays:
             record = getattr(type(array), "__record__", None)
@@ -220,6 +239,27 @@ class Op:
     def wraps(self) -> tuple[type, ...]:
         """Types of arguments that are made arrays first: a fused row asks for their shapes."""
         return (list, tuple, int, float) if self.kind == "fused" else (list, tuple)
+
+    def refuse_complex(self, arrays: Sequence[Any]) -> None:
+        """Raise if an argument is complex: the row is one for real numbers only.
+
+        Raises
+        ------
+        OpTypeError
+            The error names the arguments.
+        """
+        kinds = [getattr(getattr(a, "dtype", None), "kind", type(a).__name__[0]) for a in arrays]
+        if "c" not in kinds:
+            return
+        names = self.arguments * len(arrays) if self.variadic else self.arguments
+        raise OpTypeError(
+            explain(
+                self.name,
+                "its derivative is for real numbers, and an argument is complex",
+                arguments=tuple(zip(names, arrays, strict=True)),
+                fix="take x.real, x.imag, abs(x) or angle(x), whichever is meant",
+            )
+        )
 
     def reads_of(self, count: int) -> tuple[bool, ...]:
         """Return per argument of a call with `count` arguments whether a rule reads it."""
@@ -477,6 +517,18 @@ def composite(function: Callable[..., Any], **facts: Any) -> Op:
     )
 
 
+def _analytic(kind: str, forward: Callable[..., Any], facts: Mapping[str, Any]) -> bool:
+    """Return whether a row is right for complex numbers as it stands, unless it says otherwise.
+
+    Linear rows are, composite ones as far as their rows are, and elementwise ones that are smooth
+    and that NumPy computes for complex numbers: they are holomorphic.
+    """
+    if kind != "elementwise":
+        return kind in ("linear", "composite")
+    types = getattr(forward, "types", ())
+    return not facts.get("kinks") and ("D->D" in types or "DD->D" in types)
+
+
 REQUIRED = inspect.Parameter.empty
 """The default of a keyword parameter that must be given."""
 
@@ -527,6 +579,7 @@ def _declare(
         doc=facts.pop("doc", (forward.__doc__ or name).strip().split("\n")[0]),
         group=facts.pop("group", sys._getframe(2).f_globals["__name__"].rpartition(".")[2]),
         broadcasts=facts.pop("broadcasts", broadcasts),
+        accepts_complex=facts.pop("accepts_complex", _analytic(kind, forward, facts)),
         **facts,
     )
     OPS[name] = row
@@ -684,5 +737,5 @@ def nearest(name: str) -> str:
     import difflib  # only errors need it, and it costs every import a millisecond
 
     known = set(OPS) | {f.__name__ for f in BY_FUNCTION if hasattr(f, "__name__")}
-    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.65)
     return f"; nearest: {', '.join(close)}" if close else ""

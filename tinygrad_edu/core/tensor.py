@@ -12,6 +12,7 @@ import functools
 import inspect
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import TracebackType
@@ -19,9 +20,10 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.core.graph import SMALL, Leaf, Node, reverse_sweep, shade, tick
+from tinygrad_edu.core.graph import SMALL, Leaf, Node, hooks_of, reverse_sweep, shade, tick, turned
 from tinygrad_edu.core.op import BY_FUNCTION, OPS, Like, Op, nearest
 from tinygrad_edu.errors import (
+    AnomalyError,
     GradientError,
     GradientTypeError,
     MutationError,
@@ -38,16 +40,23 @@ from tinygrad_edu.errors import (
 )
 
 __all__ = [
+    "MAKES",
+    "HookHandle",
     "Parameter",
     "Recorded",
     "Tensor",
     "constant",
+    "detect_anomaly",
     "enable_grad",
+    "fresh",
     "handle",
     "is_recording",
+    "is_watched",
     "no_grad",
+    "owned",
     "record",
     "record_composites",
+    "refuse_anomaly",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,7 +64,7 @@ _ndarray, _generic = np.ndarray, np.generic
 
 # ------------------------------------------------------------------------------ the switch
 
-OFF, ON, COMPOSITES = 0, 1, 2
+ON, COMPOSITES, WATCHED = 1, 2, 4  # bits: record, fused rows as composites, look for nan and inf
 _recording: ContextVar[int] = ContextVar("recording", default=ON)
 _outer: ContextVar[tuple[int, ...]] = ContextVar("outer", default=())
 
@@ -67,12 +76,13 @@ class _Switch:
     be entered twice, in several threads, and left through an exception.
     """
 
-    mode: int
+    on, off = 0, 0  # the bits that it sets, and those that it clears
 
     def __enter__(self) -> Self:
-        _outer.set((_recording.get(), *_outer.get()))
+        mode = _recording.get()
+        _outer.set((mode, *_outer.get()))
         # Inside a transform of higher order, recording goes on in its stricter way.
-        _recording.set(max(self.mode, _recording.get()) if self.mode else OFF)
+        _recording.set((mode | self.on) & ~self.off)
         return self
 
     def __exit__(
@@ -113,24 +123,53 @@ class no_grad(_Switch):
     False
     """
 
-    mode = OFF
+    off = ON | COMPOSITES
 
 
 class enable_grad(_Switch):
     """Context manager and decorator under which calls are recorded, also inside `no_grad`."""
 
-    mode = ON
+    on = ON
 
 
 class record_composites(_Switch):
     """Context under which a fused row is recorded as its composite, for higher orders."""
 
-    mode = COMPOSITES
+    on = ON | COMPOSITES
+
+
+class detect_anomaly(_Switch):
+    """Context manager and decorator under which the first nan or inf is an error that names it.
+
+    Forward, the error says which op made it, of what, in which line; backward, which op's rule, for
+    which argument. Everything is looked at, so this is slow: for finding a fault, not for training.
+
+    Raises
+    ------
+    AnomalyError
+        A result, or a cotangent, is not finite.
+
+    Examples
+    --------
+    >>> x = Tensor([0.0, 1.0], requires_grad=True)
+    >>> with detect_anomaly():
+    ...     np.log(x)
+    Traceback (most recent call last):
+    ...
+    tinygrad_edu.errors.AnomalyError: log: the result is -inf at [0], where x = 0.0
+    """
+
+    on = WATCHED
 
 
 def is_recording() -> bool:
     """Return whether calls are recorded now, in this thread."""
-    return _recording.get() != OFF
+    return bool(_recording.get() & ON)
+
+
+def is_watched() -> bool:
+    """Return whether `detect_anomaly` is on now, in this thread."""
+    return bool(_recording.get() & WATCHED)
 
 
 # ------------------------------------------------------------------------------ recording
@@ -156,7 +195,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
         NumPy refused the arguments; the error shows op, shapes, line and fix.
     """
     mode = _recording.get()
-    if mode == COMPOSITES and op.composite is not None:
+    if mode & COMPOSITES and op.composite is not None:
         composed: Tensor = op.composite(*args, **params)
         return composed
     arrays: list[Any] = []
@@ -164,6 +203,9 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     wanted = foreign = False
     for arg in args:
         if isinstance(arg, Tensor):
+            if arg.__record__ is not record:
+                batched: Tensor = arg.__record__(op, args, params)
+                return batched
             node = arg._node
             if node is None:
                 arrays.append(arg._data)
@@ -176,7 +218,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             arrays.append(np.asarray(arg) if isinstance(arg, op.wraps) else arg)
             upstream.append(None)
     fused = op.kind == "fused"
-    recording = wanted and mode != OFF and op.differentiable
+    recording = wanted and mode & ON and op.differentiable
     if recording and fused and foreign:  # what it saves may be the caller's own arrays
         arrays = [
             a.copy() if a is arg and isinstance(a, _ndarray) else a
@@ -195,26 +237,122 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     if fused:
         result, saved = result
     dtype = result.dtype
-    if not (recording and dtype.kind in "fc"):
+    if mode & WATCHED:
+        _refuse_anomaly(op, arrays, result)
+    # The flag of a fresh array tells at once that nobody shares its memory.
+    shares = result.__class__ is _ndarray and (
+        not result.flags.owndata or any([result is array for array in arrays])
+    )
+    kind = dtype.kind
+    if kind == "c" and recording and not op.accepts_complex:
+        composed = _on_complex(op, args, params, arrays)
+        if composed is not None:
+            return composed
+    if not (recording and kind in "fc"):
         if isinstance(result, _generic):
             result = np.asarray(result)
-        elif wanted and (result.base is not None or any(result is array for array in arrays)):
+        elif wanted and shares:
             result = result.copy()  # a view of a leaf would change with it, and nobody would know
-        return constant(result)
+            shares = False
+        tensor = constant(result)
+        if shares:
+            _relate(tensor, *args)
+        return tensor
     reads = op.reads_of(len(arrays))
     for i, up in enumerate(upstream):
         if up is not None:
+            like = up.result
             if not reads[i]:
-                arrays[i] = up.result
-            if up.op is None and up.result.dtype is not dtype:
-                _warn_if_wider(op, arrays, up, dtype)
+                arrays[i] = like
+            if like.dtype is not dtype:
+                if like.dtype.kind == "c" and not op.accepts_complex and kind != "c":
+                    return _on_complex(op, args, params, [*arrays[:i], like, *arrays[i + 1 :]])  # type: ignore[return-value]  # an argument is complex
+                if up.op is None:
+                    _warn_if_wider(op, arrays, up, dtype)
         elif not reads[i]:
             arrays[i] = shade(arrays[i])
         elif foreign and arrays[i] is args[i] and isinstance(arrays[i], _ndarray):
             arrays[i] = arrays[i].copy()  # the caller's own array, which the caller may write to
     tensor = _attach(op, result, tuple(upstream), tuple(arrays), params)
     tensor._node.saved = saved  # type: ignore[union-attr]  # _attach() has just made the node
+    if shares:
+        _relate(tensor, *args)
     return tensor
+
+
+_related: dict[int, weakref.ref[Tensor]] = {}
+"""The living tensors that share memory with others: views, and what they are views of, by id."""
+
+
+def _relate(*args: Any) -> None:
+    """Remember tensors that share memory, so that an assignment to one can be refused."""
+    for tensor in args:
+        if isinstance(tensor, Tensor) and id(tensor) not in _related:
+            key = id(tensor)
+            _related[key] = weakref.ref(tensor, lambda _dead, key=key: _related.pop(key, None))
+
+
+def _refuse_anomaly(op: Op, arrays: Sequence[Any], result: Any) -> None:
+    """Raise if a result is not finite, naming the op and what it was made of."""
+    where = _not_finite(result)
+    if where is None:
+        return
+    names = op.arguments * len(arrays) if op.variadic else op.arguments
+    fault = f"the result is {result[where]} at {list(where)}"
+    for name, array in zip(names, arrays, strict=True):
+        before = None if array is None else _not_finite(np.asarray(array))
+        if before is not None:
+            fault += f"; its argument {name} is {np.asarray(array)[before]} at {list(before)} already"
+            break
+    else:
+        if op.kind == "elementwise":
+            values = [np.broadcast_to(a, result.shape)[where] for a in arrays]
+            made = ", ".join(f"{n} = {v}" for n, v in zip(names, values, strict=True))
+            fault += f", where {made}"
+    arguments = tuple(zip(names, arrays, strict=True))
+    raise AnomalyError(
+        explain(op.name, fault, arguments=arguments, fix="look at the values before this line")
+    )
+
+
+def _not_finite(array: Any) -> tuple[int, ...] | None:
+    """Return the index of the first nan or inf of an array, or ``None``."""
+    if array.dtype.kind not in "fc" or np.isfinite(array).all():
+        return None
+    return tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+
+
+def refuse_anomaly(node: Node, i: int, cotangent: Any) -> None:
+    """Raise if a cotangent is not finite, naming the op, its argument and the user's line."""
+    value = cotangent._data if isinstance(cotangent, Tensor) else cotangent
+    where = _not_finite(value)
+    if where is not None:
+        op: Any = node.op
+        name = op.arguments[0 if op.variadic else i]
+        policy = f"\n       what the op promises there: {op.policy}" if op.policy else ""
+        raise AnomalyError(
+            explain(
+                op.name,
+                f"the gradient for its argument {name} is {value[where]} at {list(where)}",
+                arguments=((name, node.primals[i]), ("result", node.result)),
+                where=node.line,
+                fix=f"keep the argument away from where the op has no finite slope{policy}",
+            )
+        )
+
+
+def _on_complex(
+    op: Op, args: Sequence[Any], params: Mapping[str, Any], arrays: Sequence[Any]
+) -> Tensor | None:
+    """Return a fused row of complex arguments in its smaller ops; refuse any other row.
+
+    ``None`` if no argument is complex, and only the result is.
+    """
+    if op.composite is None:
+        op.refuse_complex(arrays)
+        return None
+    composed: Tensor = op.composite(*args, **params)
+    return composed
 
 
 def _warn_if_wider(op: Op, arrays: Sequence[Any], leaf: Node, dtype: np.dtype[Any]) -> None:
@@ -295,7 +433,7 @@ def _operator(name: str, reflected: bool = False) -> Callable[[Tensor, Any], Ten
             return record(op, (self, other), _NOTHING)
         if (u is not None and u.op is None) or (v is not None and v.op is None):
             return record(op, (self, other), _NOTHING)
-        if _recording.get() == OFF or (u is None and v is None) or not op.differentiable:
+        if _recording.get() != ON or (u is None and v is None) or not op.differentiable:
             return record(op, (self, other), _NOTHING)
         left, right = self._data, other._data if tensors else other
         try:
@@ -325,6 +463,8 @@ def _record_one(op: Op, arg: Tensor) -> Tensor:
     if up is None or up.op is None or _recording.get() != ON or not op.differentiable:
         return record(op, (arg,), _NOTHING)
     value = arg._data
+    if not op.accepts_complex and value.dtype.kind == "c":
+        return record(op, (arg,), _NOTHING)
     try:
         result = op.forward(value)
     except (ValueError, TypeError) as error:
@@ -336,17 +476,20 @@ def _explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
     """Return the error to raise for what NumPy said of the arguments of a row."""
     names = op.arguments * len(arrays) if op.variadic else op.arguments
     shapes = [a.shape for a in arrays if isinstance(a, _ndarray)]
-    fix = None
+    problem, fix = str(error), None
     if len(shapes) == 2 and not isinstance(error, TypeError):
+        a, b = shapes
         if op.signature == "(),()->()":
-            fix = _broadcast_fix(*shapes)
-        elif op.signature == "(m,k),(k,n)->(m,n)" and all(shapes) and not op.variadic:
-            a, b = shapes
-            fix = f"the inner lengths, {a[-1]} of a and {b[-2:][0]} of b, must be equal"
+            fix = _broadcast_fix(a, b)
+        elif op.signature == "(m,k),(k,n)->(m,n)" and op.broadcasts and a and b:
+            if a[-1] != b[-2:][0]:
+                problem = f"the inner lengths, {a[-1]} of a and {b[-2:][0]} of b, must be equal"
+            if a[-1] == b[-1]:
+                fix = f"transpose b, as in np.{op.name}(a, np.swapaxes(b, -1, -2))"
     kind = OpTypeError if isinstance(error, TypeError) else OpError
     if isinstance(error, (OpError, OpTypeError)):
         return error
-    text = explain(op.name, str(error), arguments=tuple(zip(names, arrays, strict=True)), fix=fix)
+    text = explain(op.name, problem, arguments=tuple(zip(names, arrays, strict=True)), fix=fix)
     return (
         type(kind.__name__, (kind, IndexError), {})(text)
         if isinstance(error, IndexError)
@@ -365,6 +508,11 @@ def _broadcast_fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
     if len(a) != len(b) and len(clash) > 0 and min(a, b, key=len)[-1] in max(a, b, key=len):
         return f"{axes} do not fit; give the smaller one a new axis, such as t[:, None]"
     return f"{axes} do not fit; sizes must be equal, or one of them 1"
+
+
+def _in_place(name: str) -> Callable[..., Any]:
+    """Return the method of ``t += u``: the tensor becomes the result."""
+    return lambda self, other: self._become(record(OPS[name], (self, other), _NOTHING), name)
 
 
 def _method(name: str) -> Callable[..., Any]:
@@ -584,9 +732,12 @@ class Tensor:
     def grad(self) -> Any:
         """The gradient that ``backward()`` has added up, an array of the tensor's shape and dtype.
 
-        ``None`` where none was computed, and for tensors that are not leaves.
+        ``None`` where none was computed, and for computed tensors without `retain_grad`.
         """
-        return self._node.grad if isinstance(self._node, Leaf) else None
+        if isinstance(self._node, Leaf):
+            return self._node.grad
+        hooks = getattr(self._node, "hooks", None)
+        return None if hooks is None else hooks.grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -600,6 +751,68 @@ class Tensor:
                 )
             value = deposit(leaf, value)
         leaf.grad = value
+
+    def retain_grad(self) -> Self:
+        """Return the tensor itself; ``backward()`` will keep its gradient, as it does of leaves.
+
+        Raises
+        ------
+        GradientError
+            The tensor is a constant.
+        """
+        hooks_of(self.rooted("retain_grad()")).retains = True
+        return self
+
+    def register_hook(self, function: Callable[[Any], Any]) -> HookHandle:
+        """Call a function with the gradient of this tensor in every sweep; return its handle.
+
+        Parameters
+        ----------
+        function : callable
+            Takes the complete gradient, of the tensor's shape: a read-only array, or a Tensor
+            while the sweep is recorded for a derivative of higher order. What it returns takes the
+            gradient's place, here and for everything upstream; ``None`` leaves it as it is.
+
+        Returns
+        -------
+        HookHandle
+            Its ``remove()`` takes the hook off again.
+
+        Raises
+        ------
+        GradientError
+            The tensor is a constant; or, in a sweep, the function returned another shape.
+
+        Examples
+        --------
+        >>> x = Tensor([3.0, -4.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda g: np.clip(g, -1, 1))
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        array([ 1., -1.])
+        """
+        node = self.rooted("register_hook()")
+        frame = users_frame(2)
+
+        def hook(g: Any) -> Any:
+            seen = g
+            if isinstance(g, _ndarray):
+                seen = g.view()
+                seen.flags.writeable = False
+            found = function(seen)
+            if found is None:
+                return g
+            if not isinstance(g, Tensor):
+                found = np.asarray(found._data if isinstance(found, Tensor) else found)
+            if found.shape != g.shape:
+                raise GradientError(
+                    f"a hook returned a gradient of shape {found.shape} for a tensor of shape "
+                    f"{g.shape}\n  at {describe_line(frame.f_code, frame.f_lasti)}\n"
+                    "  fix: return one of the same shape, or None"
+                )
+            return found if found.dtype == g.dtype else found.astype(g.dtype)
+
+        return HookHandle(hooks_of(node).functions, hook)
 
     def backward(self, seed: Any = None, *, retain_graph: bool = False) -> None:
         """Add the gradient of this tensor with respect to every leaf into the leaf's ``grad``.
@@ -628,10 +841,11 @@ class Tensor:
         array(6.)
         """
         node = self.rooted("backward()")
-        seed = self.seed(seed, "backward(seed)")
+        seed = turned(self.seed(seed, "backward(seed)"))
         frame = users_frame(1)
         line = None if retain_graph else (frame.f_code, frame.f_lasti)
-        for leaf, gradient in reverse_sweep(node, seed, freed_by=line).items():
+        watch = refuse_anomaly if is_watched() else None
+        for leaf, gradient in reverse_sweep({node: seed}, freed_by=line, watch=watch).items():
             accumulate(leaf, gradient)
 
     def rooted(self, what: str) -> Node:
@@ -663,6 +877,12 @@ class Tensor:
                     f"  at {users_line()}\n"
                     "  fix: reduce it, as in loss.sum() or loss.mean(), or pass a seed of its shape"
                 )
+            if self._data.dtype.kind == "c":
+                raise GradientError(
+                    f"{what}: a gradient starts from a real scalar, this tensor is complex\n"
+                    f"  at {users_line()}\n"
+                    "  fix: make the loss real, as in abs(loss) or loss.real, or pass a seed"
+                )
             one = np.ones_like(self._data)
             return constant(one) if as_tensor else one
         tensor = seed if isinstance(seed, Tensor) else Tensor(seed)
@@ -670,6 +890,12 @@ class Tensor:
             raise GradientError(
                 f"{what}: a value of shape {tensor.shape} was given for a tensor of shape "
                 f"{self.shape}\n  at {users_line()}\n  fix: give one of the tensor's shape"
+            )
+        if tensor.dtype.kind == "c" and self.dtype.kind != "c":
+            raise GradientError(
+                f"{what}: a complex value was given for a tensor of dtype {self.dtype}\n"
+                f"  at {users_line()}\n  fix: give its real part; a real number moves along the "
+                "real axis only"
             )
         if tensor.dtype != self.dtype:
             tensor = OPS["astype"](tensor, dtype=self.dtype)
@@ -693,8 +919,8 @@ class Tensor:
                     fix="write a = a + t instead of a += t",
                 )
             )
-        if method == "reduce":
-            kwargs.setdefault("axis", 0)  # a ufunc's reduce takes the first axis by default
+        if method in ("reduce", "accumulate"):
+            kwargs.setdefault("axis", 0)  # both take the first axis by default
         function = BY_FUNCTION.get(ufunc if method == "__call__" else (ufunc, method))
         if function is None:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -710,9 +936,9 @@ class Tensor:
             return function(*args, **kwargs)
         if func in _LOOKS:
             return func(*_values(args), **_values(kwargs))
-        if func in _MAKES:
+        if func in MAKES:
             return constant(np.asarray(func(*_values(args), **_values(kwargs))))
-        raise _no_row(func.__name__)
+        raise _no_row(f"{func.__module__}.{func.__name__}".removeprefix("numpy."))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         """Return the value of a constant as an array; refuse for a tensor with a gradient."""
@@ -745,18 +971,77 @@ class Tensor:
     __or__, __ror__ = _operator("bitwise_or"), _operator("bitwise_or", True)
     __xor__, __rxor__ = _operator("bitwise_xor"), _operator("bitwise_xor", True)
     __invert__ = _unary("invert")
+    __iadd__, __isub__ = _in_place("add"), _in_place("subtract")
+    __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
+    __ipow__, __imatmul__ = _in_place("power"), _in_place("matmul")
+    __ifloordiv__, __imod__ = _in_place("floor_divide"), _in_place("remainder")
 
     def __hash__(self) -> int:
         return id(self)
 
     def __getitem__(self, index: Any) -> Tensor:
+        if isinstance(index, (Tensor, tuple)):
+            for part in (index,) if isinstance(index, Tensor) else index:
+                if isinstance(part, Tensor) and part.__record__ is not record:
+                    return part.picks(self, index)  # type: ignore[attr-defined, no-any-return]  # it is Batched
         return record(OPS["getitem"], (self,), {"index": index})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise OpTypeError(
-            f"a tensor is a value, its elements cannot be assigned\n  at {users_line()}\n"
-            "  fix: y = setitem(x, index, value) returns the changed tensor, with its gradient"
-        )
+        self._become(record(OPS["setitem"], (self, value), {"index": index}), "assignment", index)
+
+    def _become(self, new: Tensor, what: str, index: Any = ...) -> Self:
+        """Take the value and the node of a new tensor: what ``t[i] = v`` and ``t += u`` mean.
+
+        All names of this object see the change, as with an array. The nodes that were made of the
+        old value keep it, so their gradients stay right.
+        """
+        if new.__record__ is not record:
+            raise OpTypeError(
+                f"{what}: a tensor that all examples of a vmap share cannot take what differs from "
+                f"example to example\n  at {users_line()}\n  fix: make a new tensor, as in y = x + u"
+            )
+        if isinstance(self._node, Leaf):
+            raise OpTypeError(
+                f"{what}: a leaf that requires a gradient cannot be changed in place, its gradient "
+                f"would have no owner\n  at {users_line()}\n"
+                "  fix: make a new tensor, as in y = x + u or y = setitem(x, index, value); to set "
+                "the\n       value of a leaf outside the graph: x.data[index] = value"
+            )
+        if new.shape != self.shape:
+            raise OpError(
+                f"{what}: a tensor of shape {self.shape} cannot become one of shape {new.shape}\n"
+                f"  at {users_line()}\n  fix: make a new tensor, as in y = x + u"
+            )
+        if new.dtype != self.dtype:
+            if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+                raise OpTypeError(
+                    f"{what}: a tensor of dtype {self.dtype} cannot hold {new.dtype} values\n"
+                    f"  at {users_line()}\n  fix: convert it first: x = x.astype(np.{new.dtype})"
+                )
+            new = OPS["astype"](new, dtype=self.dtype)
+        self._refuse_shared(what, index)
+        self._data, self._node = new._data, new._node
+        return self
+
+    def _refuse_shared(self, what: str, index: Any) -> None:
+        """Raise if another living tensor is a view of what is written, or this is a view of it."""
+        if id(self) not in _related:
+            return
+        where = index if isinstance(index, tuple) else (index,)
+        written = self._data
+        if all(isinstance(part, (int, slice)) for part in where):  # only so is it one view
+            written = self._data[(*where, ...)]
+        for other in [reference() for reference in _related.values()]:
+            if other is None or other is self or not np.may_share_memory(other._data, written):
+                continue
+            made = other._node if other._data.size < self._data.size else self._node
+            line = f", made at {made.line}" if made is not None and made.op is not None else ""
+            raise OpTypeError(
+                f"{what}: a view and the tensor it was taken from are both in use{line}; in NumPy "
+                f"both would change, here one cannot\n  at {users_line()}\n"
+                "  fix: assign to the whole tensor (x[1, 0] = v, not v = x[1]; v[0] = ...), and "
+                "take\n       a copy of what is to stay as it is: y = x[1].copy()"
+            )
 
     def __len__(self) -> int:
         return len(self._data)
@@ -774,6 +1059,9 @@ class Tensor:
 
     def __float__(self) -> float:
         return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -798,7 +1086,14 @@ class Tensor:
     sum, mean, prod = _method("sum"), _method("mean"), _method("prod")
     max, min = _method("max"), _method("min")
     var, std = _method("var"), _method("std")
+    ptp, all, any = _method("ptp"), _method("all"), _method("any")
     argmax, argmin = _method("argmax"), _method("argmin")
+    cumsum, cumprod, cummax = _method("cumsum"), _method("cumprod"), _method("cummax")
+    cummin, logcumsumexp = _method("cummin"), _method("logcumsumexp")
+    sort, argsort, topk = _method("sort"), _method("argsort"), _method("topk")
+    partition, kthvalue = _method("partition"), _method("kthvalue")
+    median, quantile = _method("median"), _method("quantile")
+    nansum, nanmean, nanmedian = _method("nansum"), _method("nanmean"), _method("nanmedian")
     exp, log, sqrt, square = _unary("exp"), _unary("log"), _unary("sqrt"), _unary("square")
     abs, tanh, sigmoid, relu = _unary("absolute"), _unary("tanh"), _unary("sigmoid"), _unary("relu")
     softmax, log_softmax = _method("softmax"), _method("log_softmax")
@@ -810,6 +1105,18 @@ class Tensor:
     broadcast_to, expand = _spread("broadcast_to"), _spread("broadcast_to")
     reshape, view = _spread("reshape"), _spread("reshape")
     transpose, permute = _spread("transpose"), _spread("transpose")
+
+    conj, conjugate, angle = _unary("conjugate"), _unary("conjugate"), _method("angle")
+
+    @property
+    def real(self) -> Tensor:
+        """The real part."""
+        return _record_one(OPS["real"], self)
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part; zeros of a real tensor."""
+        return _record_one(OPS["imag"], self)
 
     @property
     def T(self) -> Tensor:
@@ -841,6 +1148,20 @@ class Tensor:
         return _rebuild, (type(self), self._data.copy(), self.requires_grad, self.name)
 
 
+class HookHandle:
+    """What takes a hook off its tensor again."""
+
+    __slots__ = ("_functions", "_number")
+
+    def __init__(self, functions: dict[int, Any], function: Any) -> None:
+        self._functions, self._number = functions, tick()
+        functions[self._number] = function
+
+    def remove(self) -> None:
+        """Take the hook off; a second time does nothing."""
+        self._functions.pop(self._number, None)
+
+
 class Parameter(Tensor):
     """A leaf that an optimizer owns: a tensor that always requires a gradient.
 
@@ -865,7 +1186,7 @@ class Parameter(Tensor):
             "  fix: p.data -= 0.1 * p.grad changes the parameter; so does an optimizer's step()"
         )
 
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = _not_in_place
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = _not_in_place
 
     def rebase(self, home: np.ndarray[Any, Any], buffer: np.ndarray[Any, Any]) -> None:
         """Move the value into `home` and let the first gradient be written to `buffer`.
@@ -900,6 +1221,18 @@ def handle(array: Any, node: Node | None) -> Tensor:
     return tensor
 
 
+def fresh(value: Any) -> Tensor:
+    """Return a value on a node of its own, linked to where it came from if that has a gradient."""
+    if isinstance(value, Tensor) and value.requires_grad:
+        return OPS["identity"](value)  # type: ignore[no-any-return]
+    return Tensor(value, requires_grad=True)
+
+
+def owned(cotangent: Any) -> Tensor:
+    """Return a Tensor on a cotangent; on a copy where it is an array that others may share."""
+    return cotangent if isinstance(cotangent, Tensor) else constant(np.array(cotangent))
+
+
 # ------------------------------------------------------------------------------ leaves' gradients
 
 
@@ -911,8 +1244,9 @@ def deposit(leaf: Leaf, gradient: Any) -> Any:
     return leaf.buffer
 
 
-def accumulate(leaf: Any, gradient: Any) -> None:
+def accumulate(leaf: Any, cotangent: Any) -> None:
     """Add a gradient into the leaf's ``grad``."""
+    gradient = turned(cotangent)
     if leaf.grad is not None:
         leaf.grad += gradient
     elif gradient is leaf.buffer:
@@ -953,7 +1287,7 @@ class Recorded:
         with record_composites():
             again = op.composite(*fresh, **node.params)
         inputs = [t._node for t, want in zip(fresh, wanted, strict=True) if want]
-        found = reverse_sweep(again._node, g, inputs, lift=self)
+        found = reverse_sweep({again._node: g}, inputs, lift=self)
         return [found.get(t._node) if want else None for t, want in zip(fresh, wanted, strict=True)]
 
 
@@ -966,7 +1300,7 @@ _LOOKS = {
 }  # fmt: skip
 """NumPy functions that only look at values and return no array with a derivative."""
 
-_MAKES = {
+MAKES = {
     np.arange, np.array, np.asarray, np.empty, np.empty_like, np.eye, np.full, np.full_like,
     np.ones, np.ones_like, np.zeros, np.zeros_like,
 }  # fmt: skip
@@ -986,7 +1320,8 @@ def _values(args: Any) -> Any:
 
 def _no_row(name: str) -> UnsupportedError:
     return UnsupportedError(
-        f"np.{name} has no row in the table, so it has no derivative{nearest(name)}\n"
+        f"np.{name} has no row in the table, so it has no derivative"
+        f"{nearest(name.rpartition('.')[2])}\n"
         f"  at {users_line()}\n"
         "  fix: use a function of the table, or t.numpy() if no gradient is needed"
     )

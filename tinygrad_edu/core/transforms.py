@@ -1,8 +1,8 @@
-"""Derivatives as functions: gradients, grad, vjp, jvp, jacobian, hessian, hvp.
+"""Derivatives as functions: gradients, grad, vjp, jvp, linearize, jacobian, hessian, hvp, vhp.
 
-This file knows how to drive the sweep, and how to push tangents forward through recorded nodes. It
-knows no rule of calculus. Higher operators are definitions: a Hessian is the Jacobian of a
-gradient. Read a file of rows in ``ops/`` next.
+This file knows how to drive the two sweeps for a user's function, whose arguments and results may
+be trees. It knows no rule of calculus. Higher operators are definitions: a Hessian is the Jacobian
+of a gradient. Read ``core/batching.py`` next, or a file of rows in ``ops/``.
 
 Every transform wraps its inputs in fresh nodes, so that a derivative taken inside another one is
 never confused with it:
@@ -22,17 +22,22 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.graph import Node, ancestors, project, reverse_sweep
-from tinygrad_edu.core.op import OPS, zeros
+from tinygrad_edu.core.batching import raw, spread, wrapped
+from tinygrad_edu.core.forward import push
+from tinygrad_edu.core.graph import ancestors, reverse_sweep, turned
 from tinygrad_edu.core.tensor import (
     Recorded,
     Tensor,
     constant,
     enable_grad,
+    fresh,
     is_recording,
-    no_grad,
+    is_watched,
+    owned,
     record_composites,
+    refuse_anomaly,
 )
+from tinygrad_edu.core.tree import Tree, flatten, matching
 from tinygrad_edu.errors import GradientError, GradientTypeError, users_frame, users_line
 
 __all__ = [
@@ -42,7 +47,9 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "linearize",
     "value_and_grad",
+    "vhp",
     "vjp",
 ]
 
@@ -51,7 +58,7 @@ Argnums = int | tuple[int, ...]
 
 
 def gradients(
-    output: Tensor,
+    output: Tensor | Sequence[Tensor],
     inputs: Sequence[Tensor],
     seed: Any = None,
     *,
@@ -62,12 +69,13 @@ def gradients(
 
     Parameters
     ----------
-    output : Tensor
-        The result to differentiate; a scalar unless `seed` is given.
+    output : Tensor or sequence of Tensor
+        The result to differentiate; a scalar unless `seed` is given. Of several, the gradients are
+        added up.
     inputs : sequence of Tensor
         Leaves or computed tensors of the graph of `output`.
     seed : array_like, shape of `output`, optional
-        The cotangent to start from; 1 for a scalar.
+        The cotangent to start from; 1 for a scalar. One for each output if there are several.
     create_graph : bool
         Whether to record the sweep, so that the gradients can be differentiated again.
     retain_graph : bool, optional
@@ -83,78 +91,171 @@ def gradients(
     GradientError
         An input requires no gradient, or `output` is no scalar and no seed is given.
     """
-    nodes = []
+    outputs = [output] if isinstance(output, Tensor) else list(output)
+    seeds = [seed] if isinstance(output, Tensor) or seed is None else list(seed)
+    if len(outputs) != len(seeds) and seed is not None:
+        raise GradientError(
+            f"gradients: {len(outputs)} outputs but {len(seeds)} seeds\n  at {users_line()}\n"
+            "  fix: give one seed per output"
+        )
     for i, tensor in enumerate(inputs):
-        if not isinstance(tensor, Tensor) or tensor.node is None:
+        if not isinstance(tensor, Tensor) or not tensor.requires_grad:
             raise GradientError(
                 f"gradients: input {i} is a constant, no gradient can flow to it\n"
                 f"  at {users_line()}\n"
                 "  fix: make it with requires_grad=True before computing the output"
             )
-        nodes.append(tensor.node)
-    root = output.rooted("gradients")
-    start = output.seed(seed, "gradients(seed=)")
+    for out in outputs:
+        if not isinstance(out, Tensor):
+            raise GradientTypeError(
+                f"gradients: the output is a {type(out).__name__}, not a tensor\n"
+                f"  at {users_line()}\n  fix: give the Tensor that was computed from the inputs"
+            )
+        out.rooted("gradients")
+    starts = [
+        out.seed(given, "gradients(seed=)", as_tensor=True)
+        for out, given in zip(outputs, seeds * (len(outputs) // len(seeds)), strict=True)
+    ]
     frame = users_frame(2)
     freed_by = None if retain_graph or create_graph else (frame.f_code, frame.f_lasti)
-    if create_graph:
-        kept = seed if isinstance(seed, Tensor) and seed.requires_grad else constant(start)
+    found = _swept(
+        [raw(out) for out in outputs],
+        [spread(tensor, "gradients") for tensor in inputs],
+        [raw(start) for start in starts],
+        create_graph,
+        freed_by,
+    )
+    return tuple(wrapped(gradient) for gradient in found)
+
+
+def _swept(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    seeds: Sequence[Tensor],
+    recorded: bool,
+    freed_by: Any = None,
+) -> list[Tensor]:
+    """Return the gradients of the outputs, together, with respect to each of the inputs."""
+    starts: dict[Any, Any] = {}
+    for output, seed in zip(outputs, seeds, strict=True):
+        if output.node is not None:
+            start = turned(seed if recorded else seed.numpy())
+            earlier = starts.get(output.node)
+            starts[output.node] = start if earlier is None else earlier + start
+    nodes = [tensor.node for tensor in inputs if tensor.node is not None]
+    watch = refuse_anomaly if is_watched() else None
+    found: dict[Any, Any] = {}
+    if starts and recorded:
         with enable_grad():
-            found = reverse_sweep(root, kept, nodes, lift=Recorded())
-    else:
-        found = reverse_sweep(root, start, nodes, freed_by=freed_by)
-    return tuple(
-        _owned(found[tensor.node])
+            found = reverse_sweep(starts, nodes, lift=Recorded(), watch=watch)
+    elif starts:
+        found = reverse_sweep(starts, nodes, freed_by=freed_by, watch=watch)
+    return [
+        owned(turned(found[tensor.node]))
         if tensor.node in found
         else constant(np.zeros_like(tensor.numpy()))
         for tensor in inputs
-        if tensor.node is not None
-    )
+    ]
 
 
-def _owned(cotangent: Any) -> Tensor:
-    """Return a Tensor on a cotangent; on a copy where it is an array that others may share."""
-    return cotangent if isinstance(cotangent, Tensor) else constant(np.array(cotangent))
-
-
-# ------------------------------------------------------------------------------ fresh inputs
+# ------------------------------------------------------------------------------ in and out
 
 
 def _fresh(value: Any, what: str) -> Tensor:
     """Return an input of a transform on a node of its own, linked to where the value came from."""
-    if isinstance(value, Tensor) and value.requires_grad:
-        return OPS["identity"](value)  # type: ignore[no-any-return]
     tensor = value if isinstance(value, Tensor) else Tensor(value)
     if tensor.dtype.kind not in "fc":
         if isinstance(value, int) and not isinstance(value, bool):
-            return Tensor(float(value), requires_grad=True)
+            return fresh(raw(Tensor(float(value))))
         raise GradientTypeError(
             f"{what}: cannot differentiate with respect to {tensor.dtype} values\n"
             f"  at {users_line()}\n"
             "  fix: convert the input to a floating dtype, as in x.astype(float)"
         )
-    return Tensor(tensor, requires_grad=True)
+    return fresh(raw(tensor))
 
 
-def _result(output: Any, what: str) -> Tensor:
-    if isinstance(output, Tensor):
-        return output
-    raise GradientTypeError(
-        f"{what}: the function returned a {type(output).__name__}, not a tensor\n"
-        f"  at {users_line()}\n"
-        "  fix: return one Tensor; values taken out with float(), .item() or .numpy() have lost "
-        "their\n       gradient, and a constant is Tensor(c)"
-    )
+Regroup = Callable[[Sequence[Tensor]], list[Tree]]
 
 
-def _depends_beyond(output: Tensor, inputs: Sequence[Tensor]) -> bool:
-    """Return whether the output depends on more than the inputs: a derivative is then recorded.
+def _entered(args: Sequence[Tree], what: str) -> tuple[list[Tree], list[Tensor], Regroup]:
+    """Return trees with fresh tensors as leaves, those tensors, and what puts others like them."""
+    tensors: list[Tensor] = []
+    filled, rebuilds = [], []
+    for arg in args:
+        leaves, rebuild = flatten(arg)
+        entered = [_fresh(leaf, what) for leaf in leaves]
+        tensors += entered
+        filled.append(rebuild([wrapped(tensor) for tensor in entered]))
+        rebuilds.append((rebuild, len(leaves)))
+
+    def regroup(found: Sequence[Tensor]) -> list[Tree]:
+        rest = [wrapped(tensor) for tensor in found]
+        trees = []
+        for rebuild, count in rebuilds:
+            trees.append(rebuild(rest[:count]))
+            rest = rest[count:]
+        return trees
+
+    return filled, tensors, regroup
+
+
+def _results(output: Tree, what: str) -> tuple[list[Tensor], Regroup]:
+    """Return the tensors of what a function returned, and what puts others in their place."""
+    leaves, rebuild = flatten(output)
+    for leaf in leaves or [None]:
+        if not isinstance(leaf, Tensor):
+            raise GradientTypeError(
+                f"{what}: the function returned a {type(leaf).__name__}, not a tensor\n"
+                f"  at {users_line()}\n"
+                "  fix: return Tensors; values taken out with float(), .item() or .numpy() have "
+                "lost their\n       gradient, and a constant is Tensor(c)"
+            )
+    return [raw(leaf) for leaf in leaves], lambda found: [rebuild([wrapped(t) for t in found])]
+
+
+def _scalar(output: Any, what: str) -> Tensor:
+    """Return the one scalar that a function has to return to have a gradient."""
+    leaves, _ = flatten(output)
+    if len(leaves) != 1 or leaves[0] is not output:
+        kind = "nothing" if output is None else f"a {type(output).__name__} of {len(leaves)} values"
+        raise GradientError(
+            f"{what}: the function returned {kind}, a gradient needs one scalar\n"
+            f"  at {users_line()}\n"
+            "  fix: return one scalar; use has_aux=True to return others beside it, or vjp"
+        )
+    _results(output, what)
+    if output.size != 1:
+        raise GradientError(
+            f"{what}: the function returned shape {output.shape}, a gradient needs a scalar\n"
+            f"  at {users_line()}\n"
+            "  fix: reduce it, as in y.sum(), or use jacobian or vjp"
+        )
+    return raw(output)
+
+
+def _depends_beyond(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
+    """Return whether outputs depend on more than the inputs: a derivative is then recorded.
 
     That is so inside another transform, and for functions that use parameters of a model.
     """
-    if output.node is None:
-        return False
-    fresh = {tensor.node for tensor in inputs}
-    return any(node.op is None and node not in fresh for node in ancestors(output.node))
+    roots = [output.node for output in outputs if output.node is not None]
+    known = {tensor.node for tensor in inputs}
+    return any(node.op is None and node not in known for node in ancestors(*roots))
+
+
+def _again(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], given: Sequence[Tensor] = ()
+) -> bool:
+    """Return whether somebody may differentiate again what is found of these outputs."""
+    return is_recording() and (
+        any(tensor.requires_grad for tensor in given) or _depends_beyond(outputs, inputs)
+    )
+
+
+def _kept(outputs: Sequence[Tensor], again: bool) -> list[Tensor]:
+    """Return values to give away: constants, unless somebody may differentiate them again."""
+    return list(outputs) if again else [output.detach() for output in outputs]
 
 
 def _split(argnums: Argnums, args: Sequence[Any], what: str) -> tuple[int, ...]:
@@ -167,62 +268,93 @@ def _split(argnums: Argnums, args: Sequence[Any], what: str) -> tuple[int, ...]:
     return tuple(i % len(args) for i in chosen)
 
 
+def _placed(args: Sequence[Any], chosen: Sequence[int], filled: Sequence[Any]) -> list[Any]:
+    full = list(args)
+    for i, tree in zip(chosen, filled, strict=True):
+        full[i] = tree
+    return full
+
+
 # ------------------------------------------------------------------------------ reverse mode
 
 
-def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
+def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
     """Return a function that gives ``(value, gradient)`` of a scalar function.
 
     Parameters
     ----------
     f : callable
-        Function of arrays or Tensors that returns a scalar Tensor.
+        Function of trees of arrays or Tensors that returns a scalar Tensor.
     argnums : int or tuple of int
         The positional argument, or arguments, to differentiate with respect to.
+    has_aux : bool
+        Whether `f` returns ``(scalar, other)``; the value is then such a pair too.
 
     Returns
     -------
     callable
-        Takes the arguments of `f`; the gradient is a Tensor, a tuple of them if `argnums` is one.
+        Takes the arguments of `f`; the gradient is a tree of Tensors like the argument, a tuple of
+        them if `argnums` is one.
 
     Examples
     --------
     >>> import numpy as np
     >>> value_and_grad(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
     (Tensor(5.), Tensor([2., 4.]))
+    >>> loss = lambda p, x: np.sum(p["w"] * x + p["b"])
+    >>> grad(loss)({"w": np.array([1.0, 2.0]), "b": 0.5}, np.array([3.0, 4.0]))
+    {'w': Tensor([3., 4.]), 'b': Tensor(2.)}
     """
+    return _value_and_grad(f, argnums, has_aux, "value_and_grad")
 
+
+def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, what: str) -> Function:
     @functools.wraps(f)
-    def differentiated(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
-        chosen = _split(argnums, args, "grad")
+    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        chosen = _split(argnums, args, what)
         with enable_grad():
-            inputs = [_fresh(args[i], "grad") for i in chosen]
-            filled = list(args)
-            for i, tensor in zip(chosen, inputs, strict=True):
-                filled[i] = tensor
-            output = _result(f(*filled, **kwargs), "grad")
-        if output.size != 1:
-            raise GradientError(
-                f"grad: the function returned shape {output.shape}, a gradient needs a scalar\n"
-                f"  at {users_line()}\n"
-                "  fix: reduce it, as in y.sum(), or use jacobian or vjp"
-            )
-        found = _pull(output, inputs, None)
-        value = output if is_recording() and _depends_beyond(output, inputs) else output.detach()
-        return value, found[0] if isinstance(argnums, int) else found
+            filled, inputs, regroup = _entered([args[i] for i in chosen], what)
+            found = f(*_placed(args, chosen, filled), **kwargs)
+        aux: Any = None
+        if has_aux:
+            if not isinstance(found, tuple) or len(found) != 2:
+                raise GradientError(
+                    f"{what}: with has_aux=True the function returns (scalar, other), not a "
+                    f"{type(found).__name__}\n  at {users_line()}"
+                )
+            found, aux = found
+        output = _scalar(found, what)
+        again = _again([output], inputs)
+        slopes = regroup(_swept([output], inputs, [_one(output)], again))
+        (value,) = _kept([output], again)
+        if has_aux:
+            leaves, rebuild = flatten(aux)
+            keep = [t.detach() if isinstance(t, Tensor) and not again else t for t in leaves]
+            return (wrapped(value), rebuild(keep)), _one_or_all(slopes, argnums)
+        return wrapped(value), _one_or_all(slopes, argnums)
 
     return differentiated
 
 
-def grad(f: Function, argnums: Argnums = 0) -> Function:
+def _one(output: Tensor) -> Tensor:
+    return constant(np.ones_like(output.numpy()))
+
+
+def _one_or_all(found: Sequence[Any], argnums: Argnums) -> Any:
+    return found[0] if isinstance(argnums, int) else tuple(found)
+
+
+def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
     """Return the function that gives the gradient of a scalar function.
 
     Parameters
     ----------
     f : callable
-        Function of arrays or Tensors that returns a scalar Tensor.
+        Function of trees of arrays or Tensors that returns a scalar Tensor.
     argnums : int or tuple of int
         The positional argument, or arguments, to differentiate with respect to.
+    has_aux : bool
+        Whether `f` returns ``(scalar, other)``; the result is then ``(gradient, other)``.
 
     Examples
     --------
@@ -232,34 +364,37 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     >>> grad(grad(lambda x: x**3))(2.0)
     Tensor(12.)
     """
-    both = value_and_grad(f, argnums)
+    return _grad(f, argnums, has_aux, "grad")
+
+
+def _grad(f: Function, argnums: Argnums, has_aux: bool, what: str) -> Function:
+    both = _value_and_grad(f, argnums, has_aux, what)
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        value, slopes = both(*args, **kwargs)
+        return (slopes, value[1]) if has_aux else slopes
 
     return gradient
 
 
-def _pull(output: Tensor, inputs: Sequence[Tensor], seed: Any) -> tuple[Tensor, ...]:
-    """Return the gradients, recorded if somebody may differentiate them again."""
-    if output.node is None:
-        return tuple(constant(np.zeros_like(tensor.numpy())) for tensor in inputs)
-    again = is_recording() and (
-        _depends_beyond(output, inputs) or (isinstance(seed, Tensor) and seed.requires_grad)
-    )
-    return gradients(output, inputs, seed, create_graph=again, retain_graph=True)
-
-
-def vjp(f: Function, *primals: Any) -> tuple[Tensor, Function]:
+def vjp(f: Function, *primals: Tree) -> tuple[Tree, Function]:
     """Return ``(value, pullback)``: the pullback maps a cotangent of the value to the primals'.
 
     Parameters
     ----------
     f : callable
-        Function of arrays or Tensors that returns one Tensor.
-    *primals : array_like
+        Function of trees of arrays or Tensors that returns a tree of Tensors.
+    *primals : tree of array_like
         Where to differentiate.
+
+    Returns
+    -------
+    value : tree of Tensor
+        What `f` returns.
+    pullback : callable
+        Takes a tree like `value`, returns a tuple of trees like the primals. It may be called
+        several times.
 
     Examples
     --------
@@ -268,166 +403,131 @@ def vjp(f: Function, *primals: Any) -> tuple[Tensor, Function]:
     (Tensor(3.), Tensor(2.))
     """
     with enable_grad():
-        inputs = [_fresh(primal, "vjp") for primal in primals]
-        output = _result(f(*inputs), "vjp")
+        filled, inputs, regroup = _entered(primals, "vjp")
+        output = f(*filled)
+    outputs, rebuild = _results(output, "vjp")
 
-    def pullback(cotangent: Any) -> tuple[Tensor, ...]:
-        return _pull(output, inputs, output.seed(cotangent, "pullback", as_tensor=True))
+    def pullback(cotangent: Tree) -> tuple[Tree, ...]:
+        seeds = _moves([cotangent], [output], outputs, "pullback")
+        return tuple(regroup(_swept(outputs, inputs, seeds, _again(outputs, inputs, seeds))))
 
-    again = is_recording() and _depends_beyond(output, inputs)
-    return (output if again else output.detach()), pullback
+    return rebuild(_kept(outputs, _again(outputs, inputs)))[0], pullback
+
+
+def _moves(
+    given: Sequence[Tree], like: Sequence[Tree], tensors: Sequence[Tensor], what: str
+) -> list[Tensor]:
+    """Return the leaves of trees of tangents, or of cotangents, each of its tensor's form."""
+    pairs = zip(given, like, strict=True)
+    leaves = [leaf for tree, other in pairs for leaf in matching(tree, other, what)]
+    return [
+        tensor.seed(None if leaf is None else raw(leaf), what, as_tensor=True)
+        for leaf, tensor in zip(leaves, tensors, strict=True)
+    ]
 
 
 # ------------------------------------------------------------------------------ forward mode
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, Tensor]:
+def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree]) -> tuple[Tree, Tree]:
     """Return ``(value, tangent)``: the directional derivative of `f` along `tangents`.
 
     Parameters
     ----------
     f : callable
-        Function of arrays or Tensors that returns one Tensor.
-    primals : sequence of array_like
+        Function of trees of arrays or Tensors that returns a tree of Tensors.
+    primals : sequence of trees of array_like
         Where to differentiate.
-    tangents : sequence of array_like
-        The direction, one per primal, of its shape.
+    tangents : sequence of trees of array_like
+        The direction, one per primal, of its containers and shapes.
 
     Examples
     --------
     >>> jvp(lambda x: x * x, (3.0,), (1.0,))
     (Tensor(9.), Tensor(6.))
     """
-    if len(primals) != len(tangents):
-        raise GradientError(
-            f"jvp: {len(primals)} primals but {len(tangents)} tangents\n  at {users_line()}\n"
-            "  fix: give one tangent per primal"
-        )
-    with record_composites():
-        inputs = [_fresh(primal, "jvp") for primal in primals]
-        output = _result(f(*inputs), "jvp")
-    moves = [
-        tensor.seed(tangent, "jvp(tangents)", as_tensor=True)
-        for tensor, tangent in zip(inputs, tangents, strict=True)
-    ]
-    again = is_recording() and (
-        _depends_beyond(output, inputs) or any(tangent.requires_grad for tangent in moves)
-    )
-    (tangent,) = push([output], inputs, moves, again)
-    return (output if again else output.detach()), tangent
+    _one_each(primals, tangents, "jvp", "tangents")
+    outputs, inputs, rebuild = _forward(f, primals, "jvp")
+    moves = _moves(tangents, primals, inputs, "jvp(tangents)")
+    again = _again(outputs, inputs, moves)
+    moved = push(outputs, inputs, moves, again)
+    return rebuild(_kept(outputs, again))[0], rebuild(moved)[0]
 
 
-def push(
-    outputs: Sequence[Tensor],
-    inputs: Sequence[Tensor],
-    tangents: Sequence[Tensor],
-    recorded: bool,
-) -> list[Tensor]:
-    """Return the tangents of recorded outputs, pushed through their nodes in order of creation.
+def linearize(f: Function, *primals: Tree) -> tuple[Tree, Function]:
+    """Return ``(value, push)``: the function runs once, `push` maps tangents through the record.
 
     Parameters
     ----------
-    outputs : sequence of Tensor
-        Results of a recorded computation.
-    inputs, tangents : sequences of Tensor
-        Where the tangents enter, and the tangents.
-    recorded : bool
-        Whether the pushing itself is recorded, to be differentiated again.
+    f : callable
+        Function of trees of arrays or Tensors that returns a tree of Tensors.
+    *primals : tree of array_like
+        Where to linearize.
+
+    Returns
+    -------
+    value : tree of Tensor
+        What `f` returns.
+    push : callable
+        Takes one tangent per primal, returns the tangent of the value. It may be called many times,
+        each time at the cost of the linear part alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value, push = linearize(np.sin, 0.0)
+    >>> push(2.0)
+    Tensor(2.)
     """
-    lift = Recorded()
-    moving: dict[Node | None, Any] = {}
-    for tensor, tangent in zip(inputs, tangents, strict=True):
-        moving[tensor.node] = tangent if recorded else tangent.numpy()
-    since = min((node.order for node in moving if node is not None), default=0)
-    roots = [output.node for output in outputs if output.node is not None]
-    with enable_grad() if recorded else no_grad():
-        for node in ancestors(*roots, since=since):
-            arriving = [moving.get(up) if up is not None else None for up in node.upstream or ()]
-            if node in moving or all(tangent is None for tangent in arriving):
-                continue
-            result, primals = lift.values(node) if recorded else (node.result, node.primals)
-            moved = _push_one(node, arriving, result, primals)
-            if isinstance(moved, np.generic) or moved.dtype != node.result.dtype:
-                moved = project(moved, node.result, node)
-            moving[node] = moved
-    return [
-        _owned(moving[output.node])
-        if output.node in moving
-        else constant(np.zeros_like(output.numpy()))
-        for output in outputs
-    ]
+    outputs, inputs, rebuild = _forward(f, primals, "linearize")
+
+    def linear(*tangents: Tree) -> Tree:
+        _one_each(primals, tangents, "linearize", "tangents")
+        moves = _moves(tangents, primals, inputs, "linearize(tangents)")
+        return rebuild(push(outputs, inputs, moves, _again(outputs, inputs, moves)))[0]
+
+    return rebuild(_kept(outputs, _again(outputs, inputs)))[0], linear
 
 
-def _push_one(node: Node, tangents: Sequence[Any], result: Any, primals: Sequence[Any]) -> Any:
-    """Return the tangent of one node's result: by the row's jvp, or by transposing its vjp."""
-    op: Any = node.op
-    if op.jvp is not None:
-        return op.jvp(tangents, result, *primals, **node.params)
-    recorded = any(isinstance(tangent, Tensor) for tangent in tangents)
-    if op.composite is not None:
-        return _push_composite(node, tangents, primals, recorded)
-    # The vjp is linear in g: transposing it, at any g, gives the jvp.
-    with enable_grad():
-        g = constant(np.zeros(node.result.shape, node.result.dtype)).requires_grad_()
-        total: Any = 0.0
-        wanted = [tangent is not None for tangent in tangents]
-        cotangents = (
-            op.joint(
-                g,
-                result,
-                node.saved,
-                *primals,
-                wanted=wanted,
-                into=[None] * len(wanted),
-                **node.params,
-            )
-            if op.joint is not None
-            else [
-                rule(g, result, *primals, **node.params) if want and rule is not None else None
-                for rule, want in zip(op.rules, wanted, strict=True)
-            ]
-        )
-        for i, (cotangent, tangent) in enumerate(zip(cotangents, tangents, strict=True)):
-            if cotangent is not None and tangent is not None:
-                like = primals[i]
-                total = total + np.sum(project(cotangent, like, node) * tangent)
-        if not isinstance(total, Tensor):
-            return zeros(node.result, [t for t in tangents if t is not None])
-        (moved,) = gradients(total, [g], create_graph=recorded, retain_graph=True)
-    return moved if recorded else moved.numpy()
-
-
-def _push_composite(
-    node: Node, tangents: Sequence[Any], primals: Sequence[Any], recorded: bool
-) -> Any:
-    """Return the tangent of a fused node's result, pushed through its composite."""
-    op: Any = node.op
-    moving = [i for i, tangent in enumerate(tangents) if tangent is not None]
-    args = list(primals)
+def _forward(
+    f: Function, primals: Sequence[Tree], what: str
+) -> tuple[list[Tensor], list[Tensor], Regroup]:
+    """Return the recorded outputs of a function, its fresh inputs, and the outputs' containers."""
     with record_composites():
-        for i in moving:
-            args[i] = _fresh(args[i], op.name)
-        output = op.composite(*args, **node.params)
-    moves = [t if isinstance(t, Tensor) else constant(t) for t in (tangents[i] for i in moving)]
-    (moved,) = push([output], [args[i] for i in moving], moves, recorded)
-    return moved if recorded else moved.numpy()
+        filled, inputs, _ = _entered(primals, what)
+        outputs, rebuild = _results(f(*filled), what)
+    return outputs, inputs, rebuild
+
+
+def _one_each(primals: Sequence[Any], given: Sequence[Any], what: str, name: str) -> None:
+    if len(primals) != len(given):
+        raise GradientError(
+            f"{what}: {len(primals)} primals but {len(given)} {name}\n  at {users_line()}\n"
+            f"  fix: give one of the {name} per primal"
+        )
 
 
 # ------------------------------------------------------------------------------ definitions
 
 
-def jacobian(f: Function, argnums: int = 0, *, mode: str = "auto") -> Function:
+def jacobian(f: Function, argnums: Argnums = 0, *, mode: str = "auto") -> Function:
     """Return the function that gives the Jacobian of `f`, shape ``output.shape + input.shape``.
 
     Parameters
     ----------
     f : callable
-        Function of arrays or Tensors that returns one Tensor.
-    argnums : int
-        The positional argument to differentiate with respect to.
+        Function of trees of arrays or Tensors that returns a tree of Tensors.
+    argnums : int or tuple of int
+        The positional argument, or arguments, to differentiate with respect to.
     mode : {"auto", "reverse", "forward"}
         One reverse sweep per output element, or one forward push per input element; by default
         whichever are fewer.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `f`; returns a tree like its result, and in the place of each Tensor
+        a tree like the argument (a tuple of them if `argnums` is one), of Jacobians.
 
     Examples
     --------
@@ -441,41 +541,71 @@ def jacobian(f: Function, argnums: int = 0, *, mode: str = "auto") -> Function:
             f"jacobian: mode must be 'auto', 'reverse' or 'forward', not {mode!r}\n"
             f"  at {users_line()}"
         )
+    return _jacobian(f, argnums, mode, "jacobian")
 
+
+def _jacobian(f: Function, argnums: Argnums, mode: str, what: str) -> Function:
     @functools.wraps(f)
-    def rows(*args: Any, **kwargs: Any) -> Tensor:
-        (chosen,) = _split(argnums, args, "jacobian")
+    def blocks(*args: Any, **kwargs: Any) -> Tree:
+        chosen = _split(argnums, args, what)
         with record_composites():
-            x = _fresh(args[chosen], "jacobian")
-            output = _result(f(*args[:chosen], x, *args[chosen + 1 :], **kwargs), "jacobian")
-        shape = output.shape + x.shape
-        if output.size == 0 or x.size == 0:
-            return constant(np.zeros(shape, output.dtype))
-        if mode == "reverse" or (mode == "auto" and output.size <= x.size):
-            parts = [
-                np.reshape(_pull(output, [x], seed)[0], (1, *x.shape)) for seed in _basis(output)
-            ]
-            return np.reshape(np.concatenate(parts), shape)  # type: ignore[return-value]  # NumPy's types do not know NEP 18
-        again = is_recording() and _depends_beyond(output, [x])
-        columns = [
-            np.reshape(push([output], [x], [seed], again)[0], (*output.shape, 1))
-            for seed in _basis(x)
-        ]
-        return np.reshape(np.concatenate(columns, axis=-1), shape)  # type: ignore[return-value]  # as above
+            filled, inputs, regroup = _entered([args[i] for i in chosen], what)
+            outputs, rebuild = _results(f(*_placed(args, chosen, filled), **kwargs), what)
+        again = _again(outputs, inputs)
+        rows = sum(wrapped(y).size for y in outputs)
+        columns = sum(wrapped(x).size for x in inputs)
+        if mode == "reverse" or (mode == "auto" and rows <= columns):
+            table = [_by_rows(y, inputs, again) for y in outputs]
+        else:
+            table = _by_columns(outputs, inputs, again)
+        found = [_one_or_all(regroup([raw(block) for block in row]), argnums) for row in table]
+        _, place = flatten(rebuild(outputs)[0])
+        return place(found)
 
-    return rows
+    return blocks
+
+
+def _by_rows(y: Tensor, inputs: Sequence[Tensor], again: bool) -> list[Tensor]:
+    """Return the Jacobians of one output: one reverse sweep for each of its elements."""
+    swept = [_swept([y], inputs, [seed], again) for seed in _basis(y)]
+    return [_joined([row[i] for row in swept], y, x) for i, x in enumerate(inputs)]
+
+
+def _by_columns(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], again: bool
+) -> list[list[Tensor]]:
+    """Return the Jacobians of all outputs: one forward push for each element of each input."""
+    table: list[list[Tensor]] = [[] for _ in outputs]
+    for x in inputs:
+        pushed = [push(outputs, [x], [move], again) for move in _basis(x)]
+        for i, (y, row) in enumerate(zip(outputs, table, strict=True)):
+            columns = _joined([moved[i] for moved in pushed], x, y)
+            count = wrapped(x).ndim
+            axes = range(columns.ndim)
+            row.append(np.transpose(columns, (*axes[count:], *axes[:count])))  # type: ignore[arg-type]  # NumPy's types do not know NEP 18
+    return table
+
+
+def _joined(parts: Sequence[Tensor], moved: Tensor, found: Tensor) -> Tensor:
+    """Return derivatives, one for each element of `moved`, in one tensor."""
+    rows, like = wrapped(moved), wrapped(found)
+    if not parts:
+        return constant(np.zeros(rows.shape + like.shape, like.dtype))
+    stacked = np.stack([wrapped(part) for part in parts])  # type: ignore[call-overload]  # NumPy's types do not know NEP 18
+    return np.reshape(stacked, rows.shape + like.shape)  # type: ignore[no-any-return]  # as above
 
 
 def _basis(tensor: Tensor) -> list[Tensor]:
     """Return the unit vectors of the tensor's space."""
-    eye = np.eye(tensor.size, dtype=tensor.dtype)
-    return [constant(row.reshape(tensor.shape)) for row in eye]
+    shape = wrapped(tensor).shape
+    eye = np.eye(int(np.prod(shape)), dtype=tensor.dtype)
+    return [raw(constant(row.reshape(shape))) for row in eye]
 
 
-def hessian(f: Function, argnums: int = 0) -> Function:
+def hessian(f: Function, argnums: Argnums = 0) -> Function:
     """Return the function that gives the Hessian of a scalar function.
 
-    The result has shape ``input.shape + input.shape``.
+    The result has shape ``input.shape + input.shape``; of a tree it is a tree of trees.
 
     Examples
     --------
@@ -484,7 +614,7 @@ def hessian(f: Function, argnums: int = 0) -> Function:
     Tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    return jacobian(grad(f, argnums), argnums)
+    return _jacobian(_grad(f, argnums, False, "hessian"), argnums, "auto", "hessian")
 
 
 def hvp(f: Function, primals: Any, vectors: Any) -> Any:
@@ -495,16 +625,16 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     Parameters
     ----------
     f : callable
-        Function of arrays or Tensors that returns a scalar Tensor.
-    primals : array_like or tuple of array_like
+        Function of trees of arrays or Tensors that returns a scalar Tensor.
+    primals : tree of array_like, or tuple of trees
         Where to differentiate; a tuple for a function of several arguments.
-    vectors : array_like or tuple of array_like
-        The vector, of the shape of `primals`.
+    vectors : tree of array_like, or tuple of trees
+        The vector, of the containers and shapes of `primals`.
 
     Returns
     -------
-    Tensor or tuple of Tensor
-        Of the shape of `primals`.
+    tree of Tensor, or tuple of trees
+        Like `primals`.
 
     References
     ----------
@@ -516,28 +646,48 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     >>> hvp(lambda x: x**3, 2.0, 1.0)
     Tensor(12.)
     """
+    points, directions, single = _several(primals, vectors, "hvp")
+    with record_composites():
+        filled, inputs, regroup = _entered(points, "hvp")
+        output = _scalar(f(*filled), "hvp")
+        found = _swept([output], inputs, [_one(output)], True)
+    moves = _moves(directions, points, inputs, "hvp(vectors)")
+    products = regroup(push(found, inputs, moves, _again([output], inputs, moves)))
+    return products[0] if single else tuple(products)
+
+
+def vhp(f: Function, primals: Any, vectors: Any) -> Any:
+    """Return a vector times the Hessian of a scalar function, by two reverse sweeps.
+
+    The Hessian is symmetric, so this is what `hvp` gives; it needs no forward mode, and keeps the
+    record of the first sweep.
+
+    Parameters
+    ----------
+    f, primals, vectors
+        As in `hvp`.
+
+    Examples
+    --------
+    >>> vhp(lambda x: x**3, 2.0, 1.0)
+    Tensor(12.)
+    """
+    points, directions, single = _several(primals, vectors, "vhp")
+    with record_composites():
+        filled, inputs, regroup = _entered(points, "vhp")
+        output = _scalar(f(*filled), "vhp")
+        found = _swept([output], inputs, [_one(output)], True)
+    seeds = _moves(directions, points, inputs, "vhp(vectors)")
+    products = regroup(_swept(found, inputs, seeds, _again([output], inputs, seeds)))
+    return products[0] if single else tuple(products)
+
+
+def _several(
+    primals: Any, vectors: Any, what: str
+) -> tuple[tuple[Tree, ...], tuple[Tree, ...], bool]:
+    """Return primals and vectors as tuples, and whether there is one of each."""
     single = not isinstance(primals, tuple)
     points = (primals,) if single else primals
-    directions = (vectors,) if single else vectors
-    if len(points) != len(directions):
-        raise GradientError(
-            f"hvp: {len(points)} primals but {len(directions)} vectors\n  at {users_line()}"
-        )
-    with record_composites():
-        inputs = [_fresh(point, "hvp") for point in points]
-        output = _result(f(*inputs), "hvp")
-        seed = output.seed(None, "hvp", as_tensor=True)
-        found = (
-            gradients(output, inputs, seed, create_graph=True)
-            if output.node is not None
-            else [constant(np.zeros_like(tensor.numpy())) for tensor in inputs]
-        )
-    moves = [
-        tensor.seed(v, "hvp(vectors)", as_tensor=True)
-        for tensor, v in zip(inputs, directions, strict=True)
-    ]
-    again = is_recording() and (
-        _depends_beyond(output, inputs) or any(tangent.requires_grad for tangent in moves)
-    )
-    products = tuple(push(found, inputs, moves, again))
-    return products[0] if single else products
+    directions = (vectors,) if single else tuple(vectors)
+    _one_each(points, directions, what, "vectors")
+    return points, directions, single

@@ -136,7 +136,7 @@ class _Reader:
     def _sweep(self, root: Any, nodes: Sequence[Node]) -> Mapping[Node, Any]:
         """Return the cotangent of every node."""
         seed = np.ones(root.result.shape, root.result.dtype)
-        return reverse_sweep(root, seed, nodes)
+        return reverse_sweep({root: seed}, nodes)
 
     def picture(
         self, rankdir: Rankdir | Literal["auto"], title: str, theme: str, legend: bool

@@ -136,11 +136,12 @@ class Comparison:
             numeric = float(self.weights @ slope.along)
             rounding = float(weights @ slope.rounding) + swept
             tolerance = self.limits.rtol * max(abs(numeric), spread) + rounding
-            unsettled = float(weights @ slope.error) > tolerance
-            kinked = bool(slope.kinked.any())
+            atol = self.limits.atol
+            unsettled = float(weights @ slope.error) > tolerance + atol
+            kinked = bool((slope.kinked & (np.abs(slope.right - slope.left) > atol)).any())
             at_kink = kinked and (step <= _KINK_STEP or not unsettled)
             state = "kink" if at_kink else "unsettled" if unsettled else "settled"
-            tolerance += self.limits.atol
+            tolerance += atol
             verdict = Verdict(state, analytic, numeric, tolerance, rounding, slope)
             widest = max(widest, float(np.abs(slope.gap).max(initial=0)))
             if state != "unsettled":

@@ -10,7 +10,9 @@ __all__ = [
     "absolute",
     "add",
     "all",
+    "alpha_dropout",
     "any",
+    "apply_mask",
     "arccos",
     "arccosh",
     "arcsin",
@@ -34,6 +36,8 @@ __all__ = [
     "celu",
     "clamp",
     "clip",
+    "clip_gradient",
+    "clip_through",
     "col2im",
     "concatenate",
     "copy",
@@ -43,6 +47,9 @@ __all__ = [
     "deg2rad",
     "divide",
     "dot",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
     "einsum",
     "elu",
     "equal",
@@ -56,14 +63,19 @@ __all__ = [
     "fmax",
     "fmin",
     "fmod",
+    "gaussian_dropout",
+    "gaussian_noise",
     "gelu_tanh",
     "getitem",
+    "gradient_reversal",
     "greater",
     "greater_equal",
+    "gumbel_softmax",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "heaviside",
+    "heaviside_through",
     "hstack",
     "hypot",
     "identity",
@@ -117,12 +129,15 @@ __all__ = [
     "reshape",
     "rint",
     "round",
+    "round_through",
     "rsqrt",
+    "scale_gradient",
     "scatter",
     "selu",
     "setitem",
     "sigmoid",
     "sign",
+    "sign_through",
     "silu",
     "sin",
     "sinc",
@@ -137,6 +152,8 @@ __all__ = [
     "squeeze",
     "stack",
     "std",
+    "stop_gradient",
+    "straight_through",
     "subtract",
     "sum",
     "sum_to",
@@ -169,8 +186,14 @@ def add(a: Any, b: Any) -> Tensor:
 def all(x: Any, axis: Any = None, *, keepdims: Any = False) -> Tensor:
     """Whether all elements are true."""
 
+def alpha_dropout(x: Any, p: Any = 0.5, rng: Any = None, mask: Any = None, shared: Any = ()) -> Tensor:
+    """Elements set to SELU's limit with probability p; mean 0 and variance 1 are kept."""
+
 def any(x: Any, axis: Any = None, *, keepdims: Any = False) -> Tensor:
     """Whether an element is true."""
+
+def apply_mask(x: Any, mask: Any, scale: Any = 1.0) -> Tensor:
+    """Elements where a mask is true, times a factor; 0 elsewhere."""
 
 def arccos(x: Any) -> Tensor:
     """Angle of a cosine."""
@@ -241,6 +264,12 @@ def clamp(a: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
 def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
     """Value limited to an interval; a bound may be None."""
 
+def clip_gradient(x: Any, limit: Any) -> Tensor:
+    """The same value; each element of the gradient is kept within [-limit, limit]."""
+
+def clip_through(x: Any, low: Any, high: Any) -> Tensor:
+    """x kept within [low, high]; the gradient passes outside of it too."""
+
 def col2im(col: Any, input_shape: Any, filter_h: Any, filter_w: Any, stride: Any = 1, pad: Any = 0) -> Tensor:
     """Rows of windows added back into images, overlaps summed: the adjoint of im2col."""
 
@@ -267,6 +296,15 @@ def divide(a: Any, b: Any) -> Tensor:
 
 def dot(a: Any, b: Any) -> Tensor:
     """Multiply scalars, multiply matrices, else sum over a's last and b's last but one axis."""
+
+def dropout(x: Any, p: Any = 0.5, rng: Any = None, mask: Any = None, shared: Any = ()) -> Tensor:
+    """Elements dropped with probability p, the others scaled up; shared axes drop together."""
+
+def dropout1d(x: Any, p: Any = 0.5, rng: Any = None, mask: Any = None) -> Tensor:
+    """Whole channels of (batch, channels, length) dropped with probability p."""
+
+def dropout2d(x: Any, p: Any = 0.5, rng: Any = None, mask: Any = None) -> Tensor:
+    """Whole channels of (batch, channels, height, width) dropped together."""
 
 def einsum(subscripts: Any, *operands: Any) -> Tensor:
     """Sum of products in Einstein's notation, such as 'ij,jk->ik'."""
@@ -307,17 +345,29 @@ def fmin(a: Any, b: Any) -> Tensor:
 def fmod(a: Any, b: Any) -> Tensor:
     """Remainder with the sign of the dividend, as in C."""
 
+def gaussian_dropout(x: Any, p: Any = 0.5, rng: Any = None, noise: Any = None) -> Tensor:
+    """Normal noise multiplied in, of the deviation that dropout has."""
+
+def gaussian_noise(x: Any, std: Any = 0.1, rng: Any = None, noise: Any = None) -> Tensor:
+    """Normal noise of standard deviation std added."""
+
 def gelu_tanh(x: Any) -> Tensor:
     """Gaussian error linear unit in its tanh form."""
 
 def getitem(x: Any, index: Any) -> Tensor:
     """Elements by slices, integers, integer arrays, masks, or a mix of them."""
 
+def gradient_reversal(x: Any, scale: Any = 1.0) -> Tensor:
+    """The same value; the gradient is turned round, as adversarial training needs it."""
+
 def greater(a: Any, b: Any) -> Tensor:
     """Whether a is larger."""
 
 def greater_equal(a: Any, b: Any) -> Tensor:
     """Whether a is not smaller."""
+
+def gumbel_softmax(logits: Any, tau: Any = 1.0, hard: Any = False, axis: Any = -1, rng: Any = None, noise: Any = None) -> Tensor:
+    """A random choice of one class, relaxed by a temperature; one-hot if hard."""
 
 def hardsigmoid(x: Any) -> Tensor:
     """Sigmoid in three straight pieces."""
@@ -330,6 +380,9 @@ def hardtanh(x: Any, min_val: Any = -1.0, max_val: Any = 1.0) -> Tensor:
 
 def heaviside(x: Any, h0: Any) -> Tensor:
     """Step: 0 left of 0, h0 at 0, 1 right of 0."""
+
+def heaviside_through(x: Any) -> Tensor:
+    """1 where x is above 0, else 0; the gradient passes as if it were x."""
 
 def hstack(arrays: Sequence[Any]) -> Tensor:
     """Join along the second axis, vectors end to end."""
@@ -490,8 +543,14 @@ def rint(x: Any) -> Tensor:
 def round(a: Any, decimals: Any = 0) -> Tensor:
     """Value rounded to decimals, halves to the even digit."""
 
+def round_through(x: Any) -> Tensor:
+    """Nearest integer, halves to even; the gradient passes as if it were x."""
+
 def rsqrt(x: Any) -> Tensor:
     """Reciprocal square root."""
+
+def scale_gradient(x: Any, scale: Any) -> Tensor:
+    """The same value; the gradient is multiplied by a factor."""
 
 def scatter(x: Any, index: Any, shape: Any) -> Tensor:
     """Zeros with elements added at an index; repeated indices sum. The adjoint of getitem."""
@@ -507,6 +566,9 @@ def sigmoid(x: Any) -> Tensor:
 
 def sign(x: Any) -> Tensor:
     """-1, 0 or 1 by the sign."""
+
+def sign_through(x: Any) -> Tensor:
+    """Sign; the gradient passes where x is within [-1, 1]."""
 
 def silu(x: Any) -> Tensor:
     """Sigmoid linear unit, also called swish."""
@@ -549,6 +611,12 @@ def stack(arrays: Sequence[Any], axis: Any = 0) -> Tensor:
 
 def std(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: Any = False) -> Tensor:
     """Standard deviation over axes."""
+
+def stop_gradient(x: Any) -> Tensor:
+    """The same value, to which no gradient flows: a constant."""
+
+def straight_through(value: Any, x: Any) -> Tensor:
+    """A value whose gradient goes to another array, unchanged: the straight-through estimator."""
 
 def subtract(a: Any, b: Any) -> Tensor:
     """Difference."""

@@ -1,9 +1,9 @@
-"""Rows that act on each element: unary and binary functions, activations, comparisons.
+"""Rows that act on each element: unary and binary functions, comparisons.
 
 The Jacobian of such a row is diagonal, so a derivative is one factor, written in terms of the
 result ``y`` where that is simpler. Binary rows broadcast; the sweep sums their cotangents back.
 This file knows what happens at the points without a derivative, and says it in each row's policy;
-it knows nothing of axes. Read ``reduce.py`` next.
+it knows nothing of axes. Read ``activation.py`` next.
 
 Three habits keep the factors safe. A mask stays boolean, and a constant stays a Python number, so
 that float32 is not widened. A denominator that can be 0 is replaced by infinity *before* the
@@ -13,6 +13,7 @@ infinite are marked ``singular``: where the cotangent is 0, they return 0.
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
@@ -36,14 +37,12 @@ __all__ = [
     "bitwise_xor",
     "cbrt",
     "ceil",
-    "celu",
     "clamp",
     "clip",
     "cos",
     "cosh",
     "deg2rad",
     "divide",
-    "elu",
     "equal",
     "exp",
     "exp2",
@@ -53,19 +52,14 @@ __all__ = [
     "fmax",
     "fmin",
     "fmod",
-    "gelu_tanh",
     "greater",
     "greater_equal",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
     "heaviside",
     "hypot",
     "invert",
     "isfinite",
     "isinf",
     "isnan",
-    "leaky_relu",
     "less",
     "less_equal",
     "log",
@@ -78,33 +72,23 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
-    "logsigmoid",
     "maximum",
     "minimum",
-    "mish",
     "multiply",
     "negative",
     "not_equal",
     "positive",
     "power",
-    "prelu",
     "rad2deg",
     "reciprocal",
-    "relu",
-    "relu6",
     "remainder",
     "rint",
     "round",
     "rsqrt",
-    "selu",
-    "sigmoid",
     "sign",
-    "silu",
     "sin",
     "sinc",
     "sinh",
-    "softplus",
-    "softsign",
     "sqrt",
     "square",
     "subtract",
@@ -145,7 +129,7 @@ def _over(b: Any) -> Any:
     """Return ``1 / b``, also for the number 0, by which Python itself refuses to divide."""
     if isinstance(b, (int, float)) and b == 0:
         return math.copysign(_INF, b)
-    return 1 / b
+    return _INF if isinstance(b, complex) and b == 0 else 1 / b
 
 
 divide = elementwise(
@@ -178,14 +162,19 @@ fmod = elementwise(
 
 def _base_slope(a: Any, b: Any) -> Any:
     """Return ``b a^(b-1)``, and 0 at a = 0 where 0 ≤ b < 1: there it is 0 · inf, or infinite."""
-    if isinstance(b, (int, float)) and not 0 <= b < 1:
+    if isinstance(b, complex) or (isinstance(b, (int, float)) and not 0 <= b < 1):
         return b * a ** (b - 1)
     flat = (a == 0) & (b >= 0) & (b < 1)
     return np.where(flat, 0, b * np.where(flat, 1, a) ** (b - 1))
 
 
 def _exponent_slope(y: Any, a: Any) -> Any:
-    """Return ``y ln a``, and 0 where a ≤ 0."""
+    """Return ``y ln a``, and 0 where a ≤ 0; of complex numbers only where a = 0."""
+    if y.dtype.kind == "c":
+        if isinstance(a, (int, float, complex)):
+            return y * (cmath.log(a) if a else 0)
+        zero = a == 0
+        return np.where(zero, 0, y) * np.log(np.where(zero, 1, a).astype(y.dtype))
     if isinstance(a, (int, float)):
         return y * math.log(a) if a > 0 else y * 0.0
     positive_base = a > 0
@@ -207,15 +196,35 @@ positive = elementwise(
 negative = elementwise(
     np.negative, -1, doc="Negation.", formula="-x", latex="-x", pattern="scale",
 )  # fmt: skip
+
+
+def _conjugate_sign(x: Any) -> Any:
+    """Return the slope of the absolute value: ``sign(x)``, of a complex number its conjugate."""
+    if x.dtype.kind != "c":
+        return np.sign(x)
+    length = np.abs(x)
+    return np.conj(x) / np.where(length == 0, _INF, length)
+
+
+def _turning(g: Any, y: Any, x: Any) -> Any:
+    """Return the part of g / |x| that turns the sign y of a complex x; a real one has none."""
+    if x.dtype.kind != "c":
+        return g * 0
+    length = np.abs(x)
+    return (g - np.real(g * y) * np.conj(y)) / np.where(length == 0, _INF, length)
+
+
 absolute = elementwise(
-    np.absolute, lambda _y, x: np.sign(x), functions=(np.fabs,),
+    np.absolute, lambda _y, x: _conjugate_sign(x), functions=(np.fabs,), accepts_complex=True,
     doc="Absolute value.", formula="|x|", latex="|x|", pattern="route",
     kinks={"x": (0.0,)}, policy="0 at 0",
 )  # fmt: skip
-sign = elementwise(
-    np.sign, 0, doc="-1, 0 or 1 by the sign.", formula="sign(x)",
-    latex=r"\operatorname{sign} x", pattern="none",
-    kinks={"x": (0.0,)}, policy="0 everywhere, also at the jump at 0",
+sign = op(
+    np.sign, _turning, jvp=lambda tangents, y, x: np.conj(_turning(np.conj(tangents[0]), y, x)),
+    doc="-1, 0 or 1 by the sign; a complex number over its length.", formula="sign(x)",
+    latex=r"\operatorname{sign} x", pattern="none", signature="()->()", accepts_complex=True,
+    kinks={"x": (0.0,)}, policy="0 at 0; real: 0 everywhere, also at the jump at 0",
+    cases=(case((2, 3)), case(())),
 )  # fmt: skip
 heaviside = elementwise(
     np.heaviside, 0, lambda _y, x, _h0: x == 0,
@@ -285,7 +294,7 @@ _POLE: dict[str, Any] = {
 rsqrt = elementwise(
     _rsqrt, lambda y, _x: -0.5 * y * y * y,
     doc="Reciprocal square root.", formula="1 / √x", latex=r"\frac{1}{\sqrt{x}}",
-    pattern="scale", **_POLE,
+    pattern="scale", accepts_complex=True, **_POLE,
 )  # fmt: skip
 reciprocal = elementwise(
     np.reciprocal, lambda y, _x: -y * y,
@@ -452,7 +461,7 @@ def _sinc_slope(y: Any, x: Any) -> Any:
 
 
 sinc = elementwise(
-    np.sinc, _sinc_slope, functions=(np.sinc,),
+    np.sinc, _sinc_slope, functions=(np.sinc,), accepts_complex=True,
     doc="Sine of πx over πx, 1 at 0.", formula="sin(πx) / (πx)",
     latex=r"\frac{\sin \pi x}{\pi x}", pattern="scale",
 )  # fmt: skip
@@ -471,9 +480,15 @@ tanh = elementwise(
     np.tanh, lambda y, _x: 1 - y * y,
     doc="Hyperbolic tangent.", formula="tanh(x)", latex=r"\tanh x", pattern="scale",
 )  # fmt: skip
+
+
+def _arcsinh_slope(_y: Any, x: Any) -> Any:
+    """Return ``1 / √(x² + 1)``; hypot has no overflow of x², and no complex numbers."""
+    return 1 / (np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, 1))
+
+
 arcsinh = elementwise(
-    # hypot(x, 1) is √(x² + 1) without the overflow of x².
-    np.arcsinh, lambda _y, x: 1 / np.hypot(x, 1),
+    np.arcsinh, _arcsinh_slope,
     doc="Inverse of sinh.", formula="arcsinh(x)", latex=r"\operatorname{arcsinh} x",
     pattern="scale",
 )  # fmt: skip
@@ -489,35 +504,7 @@ arctanh = elementwise(
     pattern="scale", **_ENDS,
 )  # fmt: skip
 
-# ------------------------------------------------------------------------------ activations: ramps
-
-
-def _relu(x: Any) -> Any:
-    return np.maximum(x, 0)
-
-
-def _leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
-    return np.where(x > 0, x, negative_slope * x)
-
-
-def _prelu(x: Any, weight: Any) -> Any:
-    return np.where(x > 0, x, weight * x)
-
-
-def _relu6(x: Any) -> Any:
-    return np.minimum(np.maximum(x, 0), 6)
-
-
-def _hardtanh(x: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> Any:
-    return np.minimum(np.maximum(x, min_val), max_val)
-
-
-def _hardsigmoid(x: Any) -> Any:
-    return _relu6(x + 3) / 6
-
-
-def _hardswish(x: Any) -> Any:
-    return x * (_relu6(x + 3) / 6)
+# ------------------------------------------------------------------------------ limits
 
 
 def _clip(a: Any, *, a_min: Any = None, a_max: Any = None) -> Any:
@@ -529,51 +516,6 @@ def _within(x: Any, low: Any, high: Any) -> Any:
     return (x > (-_INF if low is None else low)) & (x < (_INF if high is None else high))
 
 
-relu = elementwise(
-    _relu, lambda y, _x: y > 0,
-    doc="Rectified linear unit.", formula="max(x, 0)", latex=r"\max(x, 0)", pattern="route",
-    kinks={"x": (0.0,)}, policy="0 at 0",
-)  # fmt: skip
-leaky_relu = elementwise(
-    _leaky_relu, lambda _y, x, *, negative_slope: _choose(x > 0, 1, negative_slope, x),
-    doc="Rectified linear unit that leaks to the left.",
-    formula="x if x > 0 else negative_slope · x", pattern="route",
-    latex=r"\begin{cases} x & x > 0 \\ \alpha x & x \le 0 \end{cases}",
-    kinks={"x": (0.0,)}, policy="negative_slope at 0",
-    cases=(case((2, 3)), case((2, 3), negative_slope=0.3), case((), negative_slope=0.3)),
-)  # fmt: skip
-prelu = elementwise(
-    _prelu,
-    lambda _y, x, weight: _choose(x > 0, 1, weight, _y),
-    lambda _y, x, _weight: np.minimum(x, 0),
-    doc="Leaky rectified linear unit whose slope is learnt.", formula="x if x > 0 else weight · x",
-    latex=r"\begin{cases} x & x > 0 \\ w x & x \le 0 \end{cases}", pattern="route",
-    kinks={"x": (0.0,)}, policy="weight at 0",
-)  # fmt: skip
-relu6 = elementwise(
-    _relu6, lambda y, _x: (y > 0) & (y < 6),
-    doc="Rectified linear unit that ends at 6.", formula="min(max(x, 0), 6)",
-    latex=r"\min(\max(x, 0), 6)", pattern="route", kinks={"x": (0.0, 6.0)}, policy="0 at 0 and 6",
-)  # fmt: skip
-hardtanh = elementwise(
-    _hardtanh, lambda _y, x, *, min_val, max_val: _within(x, min_val, max_val),
-    doc="Ramp between two values.", formula="min(max(x, min_val), max_val)",
-    latex=r"\min(\max(x, \mathit{min}), \mathit{max})", pattern="route",
-    kinks={"x": (-1.0, 0.5, 1.0)}, policy="0 at both bounds",
-    cases=(case((2, 3)), case((2, 3), max_val=0.5), case(())),
-)  # fmt: skip
-hardsigmoid = elementwise(
-    _hardsigmoid, lambda _y, x: _choose(_within(x, -3, 3), 1 / 6, 0, x),
-    doc="Sigmoid in three straight pieces.", formula="min(max(x + 3, 0), 6) / 6",
-    latex=r"\frac{1}{6} \min(\max(x + 3, 0), 6)", pattern="route",
-    kinks={"x": (-3.0, 3.0)}, policy="0 at -3 and 3",
-)  # fmt: skip
-hardswish = elementwise(
-    _hardswish, lambda _y, x: np.where(x >= 3, 1, np.where(x > -3, x / 3 + 0.5, 0)),
-    doc="Swish in three pieces.", formula="x · hardsigmoid(x)",
-    latex=r"\frac{x}{6} \min(\max(x + 3, 0), 6)", pattern="scale",
-    kinks={"x": (-3.0, 3.0)}, policy="the outer slopes: 0 at -3, 1 at 3",
-)  # fmt: skip
 clip = elementwise(
     _clip, lambda _y, a, *, a_min, a_max: _within(a, a_min, a_max),
     functions=(np.clip,), order="a a_min a_max out",
@@ -584,136 +526,6 @@ clip = elementwise(
         case((2, 3), a_min=-0.5, a_max=0.75), case((2, 3), a_min=-0.5), case((2, 3), a_max=0.75),
         case((), a_min=-0.5, a_max=0.75),
     ),
-)  # fmt: skip
-
-# ------------------------------------------------------------------------------ activations: smooth
-
-# Self-normalizing: fixed points of mean 0 and variance 1 (Klambauer et al. 2017, eq. 14).
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-_GELU_SCALE, _GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
-
-
-def _elu(x: Any, *, alpha: float = 1.0) -> Any:
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-
-
-def _celu(x: Any, *, alpha: float = 1.0) -> Any:
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
-
-
-def _selu(x: Any) -> Any:
-    return _SELU_SCALE * _elu(x, alpha=_SELU_ALPHA)
-
-
-def _sigmoid(x: Any) -> Any:
-    # Where exp(-x) overflows, the result is 0 to the last digit: not worth a warning.
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
-
-
-def _logsigmoid(x: Any) -> Any:
-    return -np.logaddexp(-x, 0)
-
-
-def _softplus(x: Any) -> Any:
-    return np.logaddexp(x, 0)
-
-
-def _softsign(x: Any) -> Any:
-    return x / (1 + np.abs(x))
-
-
-def _silu(x: Any) -> Any:
-    return x * _sigmoid(x)
-
-
-def _mish(x: Any) -> Any:
-    return x * np.tanh(_softplus(x))
-
-
-def _gelu_tanh(x: Any) -> Any:
-    # (1 + tanh u) / 2 is sigmoid(2u), which keeps its digits for large negative u.
-    return x * _sigmoid(2 * _GELU_SCALE * (x + _GELU_CUBIC * x * x * x))
-
-
-def _softsign_slope(_y: Any, x: Any) -> Any:
-    below = 1 + np.abs(x)
-    return 1 / (below * below)
-
-
-def _silu_slope(y: Any, x: Any) -> Any:
-    gate = sigmoid(x)
-    return gate + y * (1 - gate)
-
-
-def _mish_slope(_y: Any, x: Any) -> Any:
-    gate = np.tanh(softplus(x))
-    return gate + x * (1 - gate * gate) * sigmoid(x)
-
-
-def _gelu_tanh_slope(y: Any, x: Any) -> Any:
-    squared = x * x
-    gate = sigmoid(2 * _GELU_SCALE * x * (1 + _GELU_CUBIC * squared))
-    return gate + y * (1 - gate) * (2 * _GELU_SCALE * (1 + 3 * _GELU_CUBIC * squared))
-
-
-_SECOND_JUMPS: dict[str, Any] = {
-    "kinks": {"x": (0.0,)},
-    "policy": "smooth to first order; the second jumps at 0",
-}
-elu = elementwise(
-    _elu, lambda y, x, *, alpha: np.where(x > 0, 1, y + alpha),
-    doc="Exponential linear unit.", formula="x if x > 0 else alpha (exp(x) - 1)",
-    latex=r"\begin{cases} x & x > 0 \\ \alpha (e^x - 1) & x \le 0 \end{cases}", pattern="scale",
-    kinks={"x": (0.0,)}, policy="alpha at 0, which is a kink unless alpha = 1",
-    cases=(case((2, 3)), case((2, 3), alpha=0.7), case((), alpha=0.7)),
-)  # fmt: skip
-celu = elementwise(
-    _celu, lambda y, x, *, alpha: np.where(x > 0, 1, y / alpha + 1),
-    doc="Exponential linear unit of continuous slope.",
-    formula="x if x > 0 else alpha (exp(x / alpha) - 1)", pattern="scale",
-    latex=r"\begin{cases} x & x > 0 \\ \alpha (e^{x / \alpha} - 1) & x \le 0 \end{cases}",
-    cases=(case((2, 3)), case((2, 3), alpha=0.7), case((), alpha=0.7)), **_SECOND_JUMPS,
-)  # fmt: skip
-selu = elementwise(
-    _selu, lambda y, x: np.where(x > 0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA),
-    doc="Self-normalizing exponential linear unit.", formula="1.0507 elu(x, alpha=1.6733)",
-    latex=r"\lambda \begin{cases} x & x > 0 \\ \alpha (e^x - 1) & x \le 0 \end{cases}",
-    pattern="scale", kinks={"x": (0.0,)}, policy="the left slope, 1.7581, at 0",
-)  # fmt: skip
-sigmoid = elementwise(
-    _sigmoid, lambda y, _x: y * (1 - y),
-    doc="Logistic sigmoid.", formula="1 / (1 + exp(-x))", latex=r"\frac{1}{1 + e^{-x}}",
-    pattern="scale",
-)  # fmt: skip
-logsigmoid = elementwise(
-    _logsigmoid, lambda _y, x: sigmoid(-x),
-    doc="Logarithm of the sigmoid.", formula="-ln(1 + exp(-x))", latex=r"-\ln(1 + e^{-x})",
-    pattern="scale",
-)  # fmt: skip
-softplus = elementwise(
-    _softplus, lambda _y, x: sigmoid(x),
-    doc="Smooth rectifier.", formula="ln(1 + exp(x))", latex=r"\ln(1 + e^x)", pattern="scale",
-)  # fmt: skip
-softsign = elementwise(
-    _softsign, _softsign_slope,
-    doc="Sigmoid without exponentials.", formula="x / (1 + |x|)", latex=r"\frac{x}{1 + |x|}",
-    pattern="scale", **_SECOND_JUMPS,
-)  # fmt: skip
-silu = elementwise(
-    _silu, _silu_slope,
-    doc="Sigmoid linear unit, also called swish.", formula="x · sigmoid(x)",
-    latex=r"\frac{x}{1 + e^{-x}}", pattern="scale",
-)  # fmt: skip
-mish = elementwise(
-    _mish, _mish_slope,
-    doc="Mish.", formula="x tanh(softplus(x))", latex=r"x \tanh \ln(1 + e^x)", pattern="scale",
-)  # fmt: skip
-gelu_tanh = elementwise(
-    _gelu_tanh, _gelu_tanh_slope,
-    doc="Gaussian error linear unit in its tanh form.",
-    formula="x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³)))", pattern="scale",
-    latex=r"\frac{x}{2} \left(1 + \tanh \sqrt{\tfrac{2}{\pi}} (x + 0.044715\,x^3)\right)",
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ choosing
