@@ -40,7 +40,11 @@ def signature(row: Op) -> str:
 
 def function(name: str, row: Op) -> str:
     """Return the stub of one name of a row."""
-    lists = {"split": "list[Tensor]", "unbind": "tuple[Tensor, ...]"}
+    lists = {
+        "lstm_cell": "tuple[Tensor, Tensor]",
+        "split": "list[Tensor]",
+        "unbind": "tuple[Tensor, ...]",
+    }
     result = lists.get(row.name, "Tensor")
     return f'def {name}({signature(row)}) -> {result}:\n    """{row.doc}"""\n'
 

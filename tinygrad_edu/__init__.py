@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu import ops
 from tinygrad_edu.core.batching import vmap
+from tinygrad_edu.core.function import Function, checkpoint
 from tinygrad_edu.core.op import OPS, Op, case, composite, elementwise, fused, get_op, op
 from tinygrad_edu.core.op import linear as linear_op
 from tinygrad_edu.core.tensor import (
@@ -55,10 +56,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OPS",
+    "Function",
     "Op",
     "Parameter",
     "Tensor",
     "case",
+    "checkpoint",
     "composite",
     "detect_anomaly",
     "elementwise",

@@ -12,7 +12,15 @@ import numpy as np
 from common import Job
 
 import tinygrad_edu as tg
-from tinygrad_edu.nn import CrossEntropyLoss, Linear, Sequential
+from tinygrad_edu.nn import (
+    Conv2d,
+    CrossEntropyLoss,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Sequential,
+)
 from tinygrad_edu.optim import SGD, Adam
 
 
@@ -60,6 +68,23 @@ class Net(Job):
                 for i in range(0, len(x), 1000)
             )
         return right / len(x)
+
+
+class SimpleConvNet(Net):
+    """w3: the book's convolutional net, Conv - ReLU - Pool - Linear - ReLU - Linear."""
+
+    def __init__(self, spec: Any) -> None:
+        dtype = spec.dtype
+        convolution = Conv2d(1, 30, 5, dtype=dtype)
+        hidden, last = Linear(4320, 100, dtype=dtype), Linear(100, 10, dtype=dtype)
+        for i, layer in enumerate((convolution, hidden, last), 1):
+            layer.weight.data, layer.bias.data = spec.params[f"W{i}"], spec.params[f"b{i}"]
+        self.model = Sequential(
+            convolution, ReLU(), MaxPool2d(2), Flatten(), hidden, ReLU(), last
+        )
+        self.loss = CrossEntropyLoss()
+        self.optimizer = Adam(self.model, lr=spec.lr)
+        self.x, self.t = tg.Tensor(spec.x), tg.Tensor(spec.t)
 
 
 class Chain(Job):
@@ -132,4 +157,12 @@ class HessianVector(Job):
         return float(sum((v.numpy().astype(np.float64) * p.numpy()).sum() for v, p in pairs))
 
 
-WORKLOADS = {"w1": Net, "w1_f64": Net, "w2": Net, "w4": Chain, "w5": Deep, "w6": HessianVector}
+WORKLOADS = {
+    "w1": Net,
+    "w1_f64": Net,
+    "w2": Net,
+    "w3": SimpleConvNet,
+    "w4": Chain,
+    "w5": Deep,
+    "w6": HessianVector,
+}

@@ -5,7 +5,8 @@ the values of all. Calling a row on it asks the row's kind how to do that for th
 
 - elementwise: the batch is one more axis in front, to which everything else broadcasts;
 - composite: the rows it is written in are asked; fused: those of its composite;
-- linear and op: what the row's fact `batch` says (see `Op`);
+- linear and op: what the row's fact `batch` says (see `Op`); as elementwise, if its signature
+  says that every element stands alone;
 - and where a row says nothing, it is called example by example, and the results are stacked.
 
 This file knows no rule of calculus: batched calls are ordinary calls with a larger array, so they
@@ -56,7 +57,9 @@ def _record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         raise _escaped(op.name)
     batched = [isinstance(a, Batched) and a.level is level for a in args]
     arrays = [a.value if moves else a for a, moves in zip(args, batched, strict=True)]
-    rule = "pointwise" if op.kind == "elementwise" else op.batch
+    # A signature without letters says that every element stands alone.
+    alone = op.kind == "elementwise" or not op.signature.strip("()->,")
+    rule = "pointwise" if op.batch is None and alone else op.batch
     if rule is None:
         result = _one_by_one(op, level.size, batched, arrays, params)
     elif isinstance(rule, str):

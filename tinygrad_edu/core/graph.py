@@ -215,7 +215,7 @@ def shade(array: Any) -> Any:
 _by_order = attrgetter("order")
 
 
-def ancestors(*roots: Node, since: int = 0) -> list[Node]:
+def ancestors(*roots: Node, since: int = 0, until: Collection[Node] = ()) -> list[Node]:
     """Return the nodes that the roots depend on, themselves among them, in order of creation.
 
     Parameters
@@ -224,6 +224,8 @@ def ancestors(*roots: Node, since: int = 0) -> list[Node]:
         Where to start.
     since : int
         Nodes older than this are left out: they cannot depend on a node made at `since`.
+    until : collection of Node
+        Nodes beyond which not to look.
 
     Raises
     ------
@@ -234,6 +236,8 @@ def ancestors(*roots: Node, since: int = 0) -> list[Node]:
     seen, stack = set(found), list(found)
     while stack:
         node = stack.pop()
+        if node in until:
+            continue
         upstream = node.upstream
         if upstream is None:
             raise _freed(node)
@@ -262,6 +266,7 @@ def reverse_sweep(
     lift: Lift | None = None,
     freed_by: tuple[CodeType, int] | None = None,
     watch: Callable[[Node, int, Any], None] | None = None,
+    independent: bool = False,
 ) -> dict[Node, Any]:
     """Return the cotangents of the leaves, or of `inputs`, given those of one or more results.
 
@@ -277,6 +282,8 @@ def reverse_sweep(
         The user's line, if what the nodes keep is to be dropped as soon as they are done.
     watch : callable, optional
         ``watch(node, i, cotangent)`` is called with what each rule gives for argument `i`.
+    independent : bool
+        Whether the inputs are taken as independent, though one may depend on another.
 
     Raises
     ------
@@ -285,9 +292,13 @@ def reverse_sweep(
     GradientError
         A rule returned a cotangent of the wrong shape.
     """
-    nodes = ancestors(*seeds, since=min((node.order for node in inputs), default=0) if inputs else 0)
-    _refuse_changed(seeds, nodes)
     wanted = frozenset(inputs or ())
+    nodes = ancestors(
+        *seeds,
+        since=min((node.order for node in wanted), default=0),
+        until=wanted if independent else (),
+    )
+    _refuse_changed(seeds, nodes)
     active = _leading_to(wanted, nodes) if inputs is not None else None
     cotangents: dict[Node, Any] = dict(seeds)
     masked = False  # whether a row that selects has been passed: zeros may then hide a nan
@@ -303,6 +314,8 @@ def reverse_sweep(
                 continue
             if node not in wanted:
                 del cotangents[node]
+            elif independent:
+                continue
             result, primals = (node.result, node.primals) if lift is None else lift.values(node)
             rules, params, upstream = op.rules, node.params, node.upstream
             joint = None if op.joint is None else _joint(node, g, cotangents, active, lift)

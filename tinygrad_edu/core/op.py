@@ -42,6 +42,7 @@ __all__ = [
     "linear",
     "nearest",
     "op",
+    "unlisted",
     "zeros",
 ]
 
@@ -177,6 +178,8 @@ class Op:
         Why the gradient is, by design, not the derivative of the function; empty where it is.
     surrogate : callable or None
         Of an exempt row the function whose derivative the gradient is, called as the row is.
+    starred : bool
+        Whether a name of `order` takes several positional arguments, as ``*arrays`` does.
     plans : dict
         How calls were bound before, by number of positional arguments and names of keywords.
     """
@@ -213,6 +216,7 @@ class Op:
     batch: str | Callable[..., Any] | None = None
     exempt: str = ""
     surrogate: Callable[..., Any] | None = None
+    starred: bool = False
     plans: dict[tuple[Any, ...], _Plan] = field(default_factory=dict, repr=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -280,7 +284,7 @@ class Op:
         UnsupportedError
             A keyword of NumPy that the row cannot honour (``out=``, ``where=``, ``dtype=``).
         """
-        if self.variadic:
+        if self.starred:
             args = self._gathered(args)
         key = (len(args), *kwargs)
         plan = self.plans.get(key)
@@ -529,6 +533,44 @@ def _analytic(kind: str, forward: Callable[..., Any], facts: Mapping[str, Any]) 
     return not facts.get("kinks") and ("D->D" in types or "DD->D" in types)
 
 
+def unlisted(
+    name: str,
+    forward: Callable[..., Any],
+    joint: Rule,
+    arguments: tuple[str, ...],
+    jvp: Rule | None = None,
+    pattern: str = "function",
+) -> Op:
+    """Return a fused row outside the table, for one function of a user; it has no composite.
+
+    Its rule may read all of its arguments and the result, so the graph keeps them.
+    """
+    return Op(
+        name=name,
+        kind="fused",
+        forward=forward,
+        arguments=arguments,
+        params={},
+        rules=(),
+        joint=joint,
+        jvp=jvp,
+        composite=None,
+        reads=(True,) * len(arguments),
+        reads_result=True,
+        differentiable=True,
+        variadic=False,
+        optional=(),
+        order=arguments,
+        doc=(forward.__doc__ or name).strip().split("\n")[0],
+        formula=f"{name}({', '.join(arguments)})",
+        latex=rf"\mathrm{{{name}}}({', '.join(arguments)})".replace("_", r"\_"),
+        pattern=pattern,
+        signature="",
+        group="",
+        accepts_complex=True,
+    )
+
+
 REQUIRED = inspect.Parameter.empty
 """The default of a keyword parameter that must be given."""
 
@@ -576,6 +618,7 @@ def _declare(
         variadic=variadic,
         optional=facts.pop("optional", ()),
         order=tuple(order.split()) if order else (*names, *params, *unhonoured),
+        starred="*" in (order or ""),
         doc=facts.pop("doc", (forward.__doc__ or name).strip().split("\n")[0]),
         group=facts.pop("group", sys._getframe(2).f_globals["__name__"].rpartition(".")[2]),
         broadcasts=facts.pop("broadcasts", broadcasts),

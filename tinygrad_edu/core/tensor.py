@@ -50,6 +50,7 @@ __all__ = [
     "enable_grad",
     "fresh",
     "handle",
+    "is_composed",
     "is_recording",
     "is_watched",
     "no_grad",
@@ -165,6 +166,11 @@ class detect_anomaly(_Switch):
 def is_recording() -> bool:
     """Return whether calls are recorded now, in this thread."""
     return bool(_recording.get() & ON)
+
+
+def is_composed() -> bool:
+    """Return whether fused rows are recorded as their composites now, in this thread."""
+    return bool(_recording.get() & COMPOSITES)
 
 
 def is_watched() -> bool:
@@ -484,8 +490,10 @@ def _explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
         elif op.signature == "(m,k),(k,n)->(m,n)" and op.broadcasts and a and b:
             if a[-1] != b[-2:][0]:
                 problem = f"the inner lengths, {a[-1]} of a and {b[-2:][0]} of b, must be equal"
-            if a[-1] == b[-1]:
-                fix = f"transpose b, as in np.{op.name}(a, np.swapaxes(b, -1, -2))"
+                if a[-1] == b[-1]:
+                    fix = f"transpose b, as in np.{op.name}(a, np.swapaxes(b, -1, -2))"
+            else:
+                problem = f"the stacks, {a[:-2]} of a and {b[:-2]} of b, do not broadcast"
     kind = OpTypeError if isinstance(error, TypeError) else OpError
     if isinstance(error, (OpError, OpTypeError)):
         return error
@@ -1098,6 +1106,8 @@ class Tensor:
     abs, tanh, sigmoid, relu = _unary("absolute"), _unary("tanh"), _unary("sigmoid"), _unary("relu")
     softmax, log_softmax = _method("softmax"), _method("log_softmax")
     logsumexp, clip, astype = _method("logsumexp"), _method("clip"), _method("astype")
+    norm, trace, det, inverse = _method("norm"), _method("trace"), _method("det"), _method("inv")
+    mm, mv, bmm = _method("matmul"), _method("matmul"), _method("matmul")
     dot, matmul, take = _method("dot"), _method("matmul"), _method("take")
     ravel, flatten, squeeze = _method("ravel"), _method("flatten"), _method("squeeze")
     unsqueeze, expand_dims = _method("expand_dims"), _method("expand_dims")
@@ -1122,6 +1132,11 @@ class Tensor:
     def T(self) -> Tensor:
         """The tensor with its axes reversed."""
         return OPS["transpose"](self)  # type: ignore[no-any-return]
+
+    @property
+    def mT(self) -> Tensor:
+        """The tensor with its last two axes exchanged: each matrix of a stack transposed."""
+        return OPS["matrix_transpose"](self)  # type: ignore[no-any-return]
 
     def copy(self) -> Tensor:
         """Return a new tensor of the same value, through which the gradient flows."""

@@ -231,6 +231,11 @@ def _scalar(output: Any, what: str) -> Tensor:
             f"  at {users_line()}\n"
             "  fix: reduce it, as in y.sum(), or use jacobian or vjp"
         )
+    if output.dtype.kind == "c":
+        raise GradientError(
+            f"{what}: a gradient starts from a real scalar, the function returned a complex one\n"
+            f"  at {users_line()}\n  fix: make it real, as in abs(loss) or loss.real, or use vjp"
+        )
     return raw(output)
 
 
@@ -552,9 +557,7 @@ def _jacobian(f: Function, argnums: Argnums, mode: str, what: str) -> Function:
             filled, inputs, regroup = _entered([args[i] for i in chosen], what)
             outputs, rebuild = _results(f(*_placed(args, chosen, filled), **kwargs), what)
         again = _again(outputs, inputs)
-        rows = sum(wrapped(y).size for y in outputs)
-        columns = sum(wrapped(x).size for x in inputs)
-        if mode == "reverse" or (mode == "auto" and rows <= columns):
+        if _direction(mode, outputs, inputs, what) == "reverse":
             table = [_by_rows(y, inputs, again) for y in outputs]
         else:
             table = _by_columns(outputs, inputs, again)
@@ -563,6 +566,33 @@ def _jacobian(f: Function, argnums: Argnums, mode: str, what: str) -> Function:
         return place(found)
 
     return blocks
+
+
+def _direction(mode: str, outputs: Sequence[Tensor], inputs: Sequence[Tensor], what: str) -> str:
+    """Return whether the Jacobian is found in reverse or forward mode.
+
+    A number tells the derivative of a complex result by a real number, or, as a gradient, of a real
+    result by a complex number; a complex result by a complex number needs four real ones.
+    """
+    into, out = (any(t.dtype.kind == "c" for t in tensors) for tensors in (inputs, outputs))
+    if into and out:
+        raise GradientTypeError(
+            f"{what}: from complex to complex numbers a derivative is no complex number\n"
+            f"  at {users_line()}\n"
+            "  fix: differentiate a function of the real part and the imaginary part, two real "
+            "arrays,\n       or use vjp, jvp or hvp"
+        )
+    if into or out:
+        only = "reverse" if into else "forward"
+        if mode not in ("auto", only):
+            raise GradientError(
+                f"{what}: with complex {'inputs' if into else 'results'} the mode is {only}, not "
+                f"{mode!r}\n  at {users_line()}\n  fix: leave mode= out"
+            )
+        return only
+    rows = sum(wrapped(y).size for y in outputs)
+    columns = sum(wrapped(x).size for x in inputs)
+    return ("reverse" if rows <= columns else "forward") if mode == "auto" else mode
 
 
 def _by_rows(y: Tensor, inputs: Sequence[Tensor], again: bool) -> list[Tensor]:

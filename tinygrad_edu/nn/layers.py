@@ -6,8 +6,8 @@ Read next: ``losses.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Self, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 
@@ -62,6 +62,8 @@ class Linear(Module):
     >>> layer(np.ones((5, 3), np.float32)).shape
     (5, 2)
     """
+
+    absorbs: ClassVar[tuple[str, ...]] = ("activation",)
 
     def __init__(
         self,
@@ -173,8 +175,9 @@ class _Listed(Module):
 class Sequential(_Listed):
     """Modules applied one after the other.
 
-    A `Linear` layer without activation computes a `Sigmoid`, `ReLU` or `Tanh` that follows it in
-    the same pass. The numbers are the same; it is faster, and the graph has one node fewer.
+    A `Linear` layer or a convolution without activation computes a `Sigmoid`, `ReLU` or `Tanh` that
+    follows it in the same pass, and a convolution the max pooling behind that as well. The numbers
+    are the same; it is faster, and the graph has fewer nodes.
 
     Parameters
     ----------
@@ -205,14 +208,13 @@ class Sequential(_Listed):
 
     def forward(self, x: Any) -> Any:
         """Return the result of the last module."""
-        done: Module | None = None  # what the layer before has computed along with itself
-        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=False):
-            if layer is done:
-                done = None
-            elif activation := _fused(layer, following):
-                x, done = layer(x, activation=activation), following
-            else:
-                x = layer(x)
+        done = 0  # how many modules the layer before has computed along with itself
+        for place, layer in enumerate(self.layers):
+            if done:
+                done -= 1
+                continue
+            absorbed = _absorbed(layer, self.layers[place + 1 :])
+            x, done = layer(x, **absorbed), len(absorbed)
         return x
 
     def _of(self, modules: list[Module]) -> Self:
@@ -222,16 +224,33 @@ class Sequential(_Listed):
 _FUSED_MODULES: dict[type[Module], str] = {Sigmoid: "sigmoid", ReLU: "relu", Tanh: "tanh"}
 
 
-def _fused(layer: Module, following: Module | None) -> str | None:
-    """Return the name of the activation that the layer can compute together with itself, if any.
+def _absorbed(layer: Any, following: Sequence[Any]) -> dict[str, Any]:
+    """Return what of the modules behind a layer it computes along with itself, as its keywords.
 
-    Only layers as they are defined here: one that somebody subclassed or watches is called itself.
+    The class of the layer lists the keywords, in the order in which they take effect. Only modules
+    as their classes define them: one that somebody subclassed or watches is called itself.
     """
-    if type(layer) is not Linear or layer.activation != "identity":
-        return None
-    if following is None or "forward" in vars(layer) or "forward" in vars(following):
-        return None
-    return _FUSED_MODULES.get(type(following))
+    keywords: dict[str, Any] = {}
+    open_ = list(vars(type(layer)).get("absorbs", ()))
+    if not open_ or "forward" in vars(layer):
+        return keywords
+    if layer.activation != "identity":
+        open_.remove("activation")
+    for module in following:
+        keyword = None if "forward" in vars(module) else _as_keyword(module)
+        if keyword is None or keyword[0] not in open_:
+            break
+        keywords[keyword[0]] = keyword[1]
+        open_ = open_[open_.index(keyword[0]) + 1 :]
+    return keywords
+
+
+def _as_keyword(module: Any) -> tuple[str, Any] | None:
+    """Return the keyword with its value by which a layer takes a module's work over, if any."""
+    if type(module) in _FUSED_MODULES:
+        return "activation", _FUSED_MODULES[type(module)]
+    own = vars(type(module)).get("as_keyword")
+    return None if own is None else own(module)
 
 
 class ModuleList(_Listed):

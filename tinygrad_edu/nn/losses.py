@@ -1,137 +1,145 @@
 """Losses: how far a net's results are from what they should be, as one number.
 
-Knows: results and targets. Does not know: nets. The modules apply a row of the table; the functions
-below them are the book's formulas, term by term, and work on arrays and on Tensors.
-Read next: ``ops/fused.py``, where the rows are.
+Knows: names of rows, and what their parameters may be. Does not know: nets, and the formulas, which
+are in ``ops/loss.py`` and its neighbours. The functions at the end are the book's formulas, term by
+term, and work on arrays and on Tensors. Read next: ``ops/loss.py``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from tinygrad_edu.core.op import Op, get_op
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import LabelError, LayerError, explain
 from tinygrad_edu.nn.module import Module
-from tinygrad_edu.ops.fused import (
-    binary_cross_entropy_with_logits,
-    mean_squared_error,
-    softmax_cross_entropy,
-)
 
 __all__ = [
+    "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
+    "CosineEmbeddingLoss",
     "CrossEntropyLoss",
+    "DiceLoss",
+    "FocalLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
+    "HingeLoss",
+    "HuberLoss",
+    "JensenShannonLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "LogCoshLoss",
+    "Loss",
     "MSELoss",
+    "MarginRankingLoss",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "PoissonNLLLoss",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
+    "SoftmaxFocalLoss",
+    "SquaredHingeLoss",
+    "TripletMarginLoss",
     "cross_entropy_error",
     "sum_squared_error",
 ]
 
 
-class CrossEntropyLoss(Module):
-    r"""Softmax and cross-entropy together, from logits, :math:`-\log \mathrm{softmax}(z)_t`.
+class Loss(Module):
+    """Base of the losses: a module that applies one row of the table.
 
     Parameters
     ----------
-    label_smoothing : float
-        Share of the target that is spread evenly over all classes, in [0, 1].
-    ignore_index : int, optional
-        Rows with this label do not count.
-    reduction : {"mean", "sum", "none"}
-        How the losses of the rows are put together.
+    **params
+        Keyword parameters of the row; its own defaults otherwise.
 
     Raises
     ------
     LayerError
-        An argument is not as described.
+        The row has no such parameter, or the value makes no sense.
     """
 
-    def __init__(
-        self,
-        *,
-        label_smoothing: float = 0.0,
-        ignore_index: int | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        if not 0 <= label_smoothing <= 1:
-            raise LayerError(
-                f"CrossEntropyLoss: found label_smoothing={label_smoothing!r}; expected a fraction "
-                "in [0, 1]\n  fix: pass 0.1, or leave it out"
-            )
-        self.label_smoothing, self.ignore_index = label_smoothing, ignore_index
-        self.reduction = _reduction("CrossEntropyLoss", reduction)
+    op: ClassVar[Op] = get_op("mean_squared_error")
 
-    def forward(self, logits: Any, labels: Any) -> Any:
-        """Return the loss.
+    def __init__(self, **params: Any) -> None:
+        for name, value in params.items():
+            if name not in self.op.params:
+                raise LayerError(
+                    f"{type(self).__name__}: found the argument {name!r}; expected "
+                    f"{' or '.join(self.op.params) or 'none'}\n  fix: leave it out"
+                )
+            self._check(name, value)
+        self.params = params
 
-        Parameters
-        ----------
-        logits : array_like, shape (batch, classes)
-            The net's results, before softmax.
-        labels : array_like, shape (batch,) or (batch, classes)
-            Class numbers from 0, or one-hot rows or probabilities.
-        """
-        return softmax_cross_entropy(
-            logits,
-            labels,
-            label_smoothing=self.label_smoothing,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
+    def _check(self, name: str, value: Any) -> None:
+        """Refuse a parameter before the first batch does."""
+        if name == "label_smoothing" and not 0 <= value <= 1:
+            expected, fix = "a fraction in [0, 1]", "pass 0.1, or leave it out"
+        elif name == "reduction" and value not in self.reductions():
+            expected = f"{', '.join(map(repr, self.reductions()[:-1]))} or 'none'"
+            fix = "'mean' makes the learning rate independent of the batch size"
+        else:
+            return
+        raise LayerError(
+            f"{type(self).__name__}: found {name}={value!r}; expected {expected}\n  fix: {fix}"
         )
+
+    def reductions(self) -> tuple[str, ...]:
+        """Return the values that ``reduction`` may have."""
+        return ("mean", "sum", *(["batchmean"] if self.op.name == "kl_div" else []), "none")
+
+    def forward(self, *arrays: Any) -> Any:
+        """Return the row applied to results and targets, in the order of its arguments."""
+        return self.op(*arrays, **self.params)
 
     def describe(self) -> str:
-        """Return the arguments that are not the defaults."""
-        shown = {
-            "label_smoothing": self.label_smoothing or None,
-            "ignore_index": self.ignore_index,
-            "reduction": None if self.reduction == "mean" else self.reduction,
-        }
-        return ", ".join(f"{key}={value!r}" for key, value in shown.items() if value is not None)
+        """Return the parameters that were given."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.params.items())
 
 
-class MSELoss(Module):
-    """Mean of squared differences; the shapes must be equal.
-
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-        How the squares are put together.
-    """
-
-    def __init__(self, *, reduction: str = "mean") -> None:
-        self.reduction = _reduction("MSELoss", reduction)
-
-    def forward(self, prediction: Any, target: Any) -> Any:
-        """Return the loss of predictions against targets of the same shape."""
-        return mean_squared_error(prediction, target, reduction=self.reduction)
+def _module(name: str, row: str) -> type[Loss]:
+    """Return the module of that name that applies a row, described as the row is."""
+    op = get_op(row)
+    takes = "".join(f"\n    {key} : {value!r} by default" for key, value in op.params.items())
+    text = (
+        f"{op.doc}\n\n    ``{op.formula}``\n\n    Called with {', '.join(op.arguments)}.\n"
+        f"\n    Parameters\n    ----------{takes}\n"
+    )
+    return type(name, (Loss,), {"op": op, "__doc__": text, "__module__": __name__})
 
 
-class BCEWithLogitsLoss(Module):
-    """Cross-entropy of sigmoid(logits) against targets in [0, 1]; the shapes must be equal.
-
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-        How the losses are put together.
-    """
-
-    def __init__(self, *, reduction: str = "mean") -> None:
-        self.reduction = _reduction("BCEWithLogitsLoss", reduction)
-
-    def forward(self, logits: Any, targets: Any) -> Any:
-        """Return the loss of logits against targets of the same shape."""
-        return binary_cross_entropy_with_logits(logits, targets, reduction=self.reduction)
-
-
-def _reduction(loss: str, reduction: str) -> str:
-    if reduction not in ("mean", "sum", "none"):
-        raise LayerError(
-            f"{loss}: found reduction={reduction!r}; expected 'mean', 'sum' or 'none'\n"
-            "  fix: 'mean' makes the learning rate independent of the batch size"
-        )
-    return reduction
-
+BCELoss = _module("BCELoss", "binary_cross_entropy")
+BCEWithLogitsLoss = _module("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
+CTCLoss = _module("CTCLoss", "ctc_loss")
+CosineEmbeddingLoss = _module("CosineEmbeddingLoss", "cosine_embedding_loss")
+CrossEntropyLoss = _module("CrossEntropyLoss", "softmax_cross_entropy")
+DiceLoss = _module("DiceLoss", "dice_loss")
+FocalLoss = _module("FocalLoss", "sigmoid_focal_loss")
+GaussianNLLLoss = _module("GaussianNLLLoss", "gaussian_nll_loss")
+HingeEmbeddingLoss = _module("HingeEmbeddingLoss", "hinge_embedding_loss")
+HingeLoss = _module("HingeLoss", "hinge_loss")
+HuberLoss = _module("HuberLoss", "huber_loss")
+JensenShannonLoss = _module("JensenShannonLoss", "jensen_shannon")
+KLDivLoss = _module("KLDivLoss", "kl_div")
+L1Loss = _module("L1Loss", "mean_absolute_error")
+LogCoshLoss = _module("LogCoshLoss", "log_cosh_loss")
+MSELoss = _module("MSELoss", "mean_squared_error")
+MarginRankingLoss = _module("MarginRankingLoss", "margin_ranking_loss")
+MultiLabelMarginLoss = _module("MultiLabelMarginLoss", "multilabel_margin_loss")
+MultiLabelSoftMarginLoss = _module("MultiLabelSoftMarginLoss", "multilabel_soft_margin_loss")
+MultiMarginLoss = _module("MultiMarginLoss", "multi_margin_loss")
+NLLLoss = _module("NLLLoss", "nll_loss")
+PoissonNLLLoss = _module("PoissonNLLLoss", "poisson_nll_loss")
+SmoothL1Loss = _module("SmoothL1Loss", "smooth_l1_loss")
+SoftMarginLoss = _module("SoftMarginLoss", "soft_margin_loss")
+SoftmaxFocalLoss = _module("SoftmaxFocalLoss", "softmax_focal_loss")
+SquaredHingeLoss = _module("SquaredHingeLoss", "squared_hinge_loss")
+TripletMarginLoss = _module("TripletMarginLoss", "triplet_margin_loss")
 
 # ------------------------------------------------------------------------------ the book's
 

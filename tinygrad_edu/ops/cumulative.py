@@ -166,11 +166,13 @@ def _started(name: str, row: Any, start: int, x: Any, axis: int | None, initial:
                 fix=f"give one, as in {name}(x, axis=0)",
             )
         )
-    found = _last(row(x, 0 if axis is None else axis), axis)
-    if initial:
-        first = np.full((*found.shape[:-1], 1), start, found.dtype, like=found)
-        found = np.concatenate([first, found], axis=-1)
-    return found if axis is None else np.swapaxes(found, axis, -1)
+    axis = 0 if axis is None else axis
+    found = row(x, axis)
+    if not initial:
+        return found
+    before = [(0, 0)] * found.ndim
+    before[axis] = (1, 0)
+    return np.pad(found, before, constant_values=start)
 
 
 def _cumulative_sum(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Any:
@@ -228,7 +230,7 @@ def _running_extreme_vjp(g: Any, y: Any, x: Any, *, axis: int) -> Any:
     unchanged = ((now == before) | (before != before)).astype(x.dtype)
     follows = np.concatenate([unchanged, no], axis=-1)
     count = _backwards(_recur(_backwards(_after(follows, no)), _backwards(ties)))
-    return np.swapaxes(ties * _recur(follows, g / count), axis, -1)
+    return np.swapaxes(ties * _recur(follows, g / np.maximum(count, 1)), axis, -1)
 
 
 _RUNNING_EXTREME: dict[str, Any] = {

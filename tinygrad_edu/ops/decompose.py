@@ -149,6 +149,17 @@ def _columns(b: Any) -> Any:
 
 def _solve(a: Any, b: Any) -> Any:
     _square("solve", a)
+    rows = np.shape(b)[-2:][:1]
+    if rows != np.shape(a)[-1:]:
+        raise OpError(
+            explain(
+                "solve",
+                f"a takes right-hand sides of {np.shape(a)[-1]} rows",
+                arguments=(("a", a), ("b", b)),
+                fix="give b the shape (n,) or (..., n, k); of a stack of vectors make columns by "
+                "b[..., None]",
+            )
+        )
     try:
         return np.linalg.solve(a, b)
     except np.linalg.LinAlgError:
@@ -372,23 +383,38 @@ class LstsqResult(NamedTuple):
 
 def _lstsq(a: Any, b: Any, *, rcond: Any = None) -> LstsqResult:
     """Return what minimises |a y - b|, the shortest such y if there are several."""
-    _matrix("lstsq", a)
-    m, n = np.shape(a)[-2:]
-    if rcond is None:
-        rcond = np.finfo(a.dtype if a.dtype.kind == "f" else np.float64).eps * max(m, n)
-    elif rcond < 0:
-        rcond = None
+    if len(np.shape(a)) != 2:
+        raise OpError(
+            explain(
+                "lstsq",
+                "takes one matrix",
+                arguments=(("a", a), ("b", b)),
+                fix="pinv(a) @ b takes stacks of matrices",
+            )
+        )
+    if np.shape(a)[0] != np.shape(b)[0]:
+        raise OpError(
+            explain(
+                "lstsq",
+                f"a has {np.shape(a)[0]} rows, b has {np.shape(b)[0]}",
+                arguments=(("a", a), ("b", b)),
+                fix="give b one row, or one element, for each row of a",
+            )
+        )
+    m, n = np.shape(a)
+    if rcond is None or rcond < 0:  # -1 is NumPy's word for the precision alone
+        eps = np.finfo(a.dtype if a.dtype.kind == "f" else np.float64).eps
+        rcond = eps * max(m, n) if rcond is None else eps
     columns = _columns(b)
     found = np.linalg.pinv(a, rcond) @ columns
     away = columns - a @ found
     residuals = np.sum(away * away, axis=-2)
-    if m <= n:
-        residuals = np.ravel(residuals)[:0]
     return LstsqResult(
         found[..., 0] if b.ndim == 1 else found,
-        residuals,
+        residuals[:0] if m <= n else residuals,
         np.linalg.matrix_rank(a, rtol=rcond).astype(np.int32),  # the kind of NumPy's
-        np.linalg.svdvals(a),
+        # Joined to nothing, so that all results are tensors also where only b is one.
+        np.concatenate([np.linalg.svdvals(a), np.ravel(found)[:0]]),
     )
 
 

@@ -27,6 +27,8 @@ __all__ = [
     "inner",
     "kron",
     "linalg_cross",
+    "linalg_diagonal",
+    "linalg_outer",
     "linalg_trace",
     "matmul",
     "matrix_norm",
@@ -93,6 +95,7 @@ matmul = op(
     latex="a\\,b",
     pattern="matmul",
     signature="(m,k),(k,n)->(m,n)",
+    functions=(np.linalg.matmul,),
     broadcasts=True,
     accepts_complex=True,
     cases=(
@@ -122,7 +125,21 @@ def _contracted(axes: Any, a_ndim: int, b_ndim: int) -> tuple[list[int], list[in
 
 
 def _tensordot(a: Any, b: Any, *, axes: Any = 2) -> Any:
-    return np.tensordot(a, b, axes)
+    try:
+        return np.tensordot(a, b, axes)
+    except ValueError as error:
+        if "shape-mismatch" not in str(error):
+            raise
+        left, right = _contracted(axes, a.ndim, b.ndim)
+        raise OpError(
+            explain(
+                "tensordot",
+                f"axes {tuple(left)} of a and {tuple(right)} of b are to be summed, their lengths "
+                "must be equal in pairs",
+                arguments=(("a", a), ("b", b)),
+                fix="name the axes in the same order, as in axes=((0, 1), (1, 0))",
+            )
+        ) from None
 
 
 def _tensordot_a(g: Any, _y: Any, _a: Any, b: Any, *, axes: Any) -> Any:
@@ -156,7 +173,7 @@ tensordot = op(
     latex=r"\sum_{k} a_{\ldots k \ldots}\, b_{\ldots k \ldots}",
     pattern="matmul",
     signature="(m,k),(k,n)->(m,n)",
-    functions=(np.tensordot,),
+    functions=(np.tensordot, np.linalg.tensordot),
     accepts_complex=True,
     cases=(
         case((2, 3, 4), (3, 4, 5)),
@@ -213,6 +230,18 @@ def _outer(a: Any, b: Any) -> Any:
     return np.multiply(np.reshape(a, (-1, 1)), np.reshape(b, (1, -1)))
 
 
+def _linalg_outer(a: Any, b: Any) -> Any:
+    """Multiply each element of one vector with each of the other, as np.linalg.outer has it."""
+    if np.ndim(a) != 1 or np.ndim(b) != 1:
+        raise OpError(
+            explain(
+                "linalg_outer", "takes two vectors", arguments=(("a", a), ("b", b)),
+                fix="np.outer takes arrays of any shape",
+            )
+        )  # fmt: skip
+    return _outer(a, b)
+
+
 def _vdot(a: Any, b: Any) -> Any:
     """Sum the products of all elements, those of a complex `a` conjugated."""
     a = np.ravel(a)
@@ -236,6 +265,10 @@ outer = composite(
     _outer, formula="a bᵀ", latex=r"a\,b^{\mathsf T}", pattern="matmul", signature="(m),(n)->(m,n)",
     functions=(np.outer,), order="a b out",
     cases=(case((3,), (2,)), case((2, 2), (3,))),
+)  # fmt: skip
+linalg_outer = composite(
+    _linalg_outer, formula="a bᵀ", latex=r"a\,b^{\mathsf T}", pattern="matmul",
+    signature="(m),(n)->(m,n)", functions=(np.linalg.outer,), cases=(case((3,), (2,)),),
 )  # fmt: skip
 vdot = composite(
     _vdot, formula="Σ a b", latex=r"\sum_i a_i b_i", pattern="matmul", signature="(n),(n)->()",
@@ -583,6 +616,11 @@ def _linalg_trace(x: Any, *, offset: int = 0) -> Any:
     return trace(x, offset, -2, -1)
 
 
+def _linalg_diagonal(x: Any, *, offset: int = 0) -> Any:
+    """Take the diagonals of the matrices in the last two axes, as np.linalg.diagonal has it."""
+    return np.diagonal(x, offset, -2, -1)
+
+
 trace = linear(
     _trace,
     _trace_adjoint,
@@ -606,6 +644,12 @@ trace = linear(
 linalg_trace = composite(
     _linalg_trace, formula="Σ x[i, i + offset]", latex=r"\operatorname{tr} x", pattern="copy",
     signature="(m,n)->()", functions=(np.linalg.trace,), order="x offset dtype",
+    cases=(case((3, 3)), case((2, 3, 4), offset=1)),
+)  # fmt: skip
+
+linalg_diagonal = composite(
+    _linalg_diagonal, formula="x[i, i + offset]", latex=r"x_{ii}", pattern="route",
+    signature="(m,n)->(k)", functions=(np.linalg.diagonal,),
     cases=(case((3, 3)), case((2, 3, 4), offset=1)),
 )  # fmt: skip
 

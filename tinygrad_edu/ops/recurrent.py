@@ -197,6 +197,7 @@ def _rnn_scan_joint(
     wanted: Sequence[bool],
     activation: str,
     reverse: bool,
+    **_rest: Any,
 ) -> tuple[Any, ...]:
     dz = np.empty(g.shape, g.dtype, like=g)
     dh = np.zeros(h.shape, g.dtype, like=g)
@@ -380,6 +381,7 @@ def _lstm_scan_joint(
     *,
     wanted: Sequence[bool],
     reverse: bool,
+    **_rest: Any,
 ) -> tuple[Any, ...]:
     count = len(steps)
     dz = np.empty(_z.shape, g.dtype, like=g)
@@ -516,6 +518,7 @@ def _gru_cell_joint(
     *,
     wanted: Sequence[bool],
     reset_after: bool,
+    **_rest: Any,
 ) -> tuple[Any, ...]:
     da, db, dh = _gru_back(g, h, w_h, gates, reset_after)
     return (
@@ -585,6 +588,7 @@ def _gru_scan_joint(
     wanted: Sequence[bool],
     reset_after: bool,
     reverse: bool,
+    **_rest: Any,
 ) -> tuple[Any, ...]:
     dz = np.empty(_z.shape, g.dtype, like=g)
     # Of h @ w_h; with reset before it is dz itself.

@@ -155,8 +155,7 @@ def _average(
     """Mean in which each element counts as much as its weight; with the sum of weights if asked."""
     if weights is None:
         found = np.mean(x, axis=axis, keepdims=keepdims)
-        total = np.full(found.shape, _count(x, axis), found.dtype, like=found)
-        return (found, total) if returned else found
+        return (found, np.ones_like(found) * _count(x, axis)) if returned else found
     if np.shape(weights) != x.shape:
         weights = _aligned(weights, x, axis)
     total = np.sum(weights, axis=axis, keepdims=keepdims)
@@ -205,6 +204,7 @@ average = composite(
         case((2, 3), (3,), axis=1),
         case((2, 3, 4), (4, 2), axis=(2, 0), keepdims=True),
         case((2, 3), (2, 3), axis=-1, keepdims=True),
+        case((2, 3), (3,), axis=1, returned=True),
     ),
 )
 
@@ -434,6 +434,7 @@ def _cov(
     """Covariances of variables, which are the rows of m, and of y if given."""
     x = np.atleast_2d(m)
     x = x.T if not rowvar and np.ndim(m) != 1 else x
+    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
     if y is not None:
         y = np.atleast_2d(y)
         x = np.concatenate([x, y.T if not rowvar and y.shape[0] != 1 else y], axis=0)
@@ -442,20 +443,20 @@ def _cov(
     if fweights is None and aweights is None:
         away = x - np.mean(x, axis=1, keepdims=True)
         return np.squeeze(np.matmul(away, _conjugate(away).T) / (x.shape[1] - ddof))
-    given = [w for w in (fweights, aweights) if w is not None]
+    # Counts are whole numbers: beside float32 they would make float64.
+    given = [w.astype(x.dtype) for w in (fweights, aweights) if w is not None]
     weights = given[0] if len(given) == 1 else given[0] * given[1]
     total = np.sum(weights)
     divisor = total - ddof
     if aweights is not None and ddof:
         divisor = total - ddof * np.sum(weights * aweights) / total
-    away = x - np.expand_dims(np.matmul(x, weights.astype(x.dtype)) / total.astype(x.dtype), 1)
-    weighted = _conjugate(away * weights.astype(x.dtype))
-    return np.squeeze(np.matmul(away, weighted.T) / divisor.astype(x.dtype))
+    away = x - np.expand_dims(np.matmul(x, weights) / total, 1)
+    return np.squeeze(np.matmul(away, _conjugate(away * weights).T) / divisor)
 
 
 def _corrcoef(x: Any, y: Any = None, *, rowvar: bool = True) -> Any:
     """Correlation coefficients of variables, which are the rows of x, and of y if given."""
-    c = np.cov(x, y, rowvar=rowvar)
+    c = cov(x, y, rowvar=rowvar)
     if c.ndim == 0:
         return c / c
     deviation = np.sqrt(np.einsum("ii->i", c))

@@ -294,7 +294,8 @@ def push(sample: Sample, moving: Sequence[int], tangents: Sequence[Any]) -> list
     arrays = [sample.arrays[i] for i in moving]
 
     def result(k: int, moved: Sequence[Any]) -> Any:
-        return results(sample.row, _filled(sample, moving, moved), sample.params)[k]
+        y = results(sample.row, _filled(sample, moving, moved), sample.params)[k]
+        return y if isinstance(y, Tensor) else constant(np.asarray(y))  # nothing moves it
 
     return [
         jvp(lambda *moved, k=k: result(k, moved), arrays, tangents)[1].numpy()

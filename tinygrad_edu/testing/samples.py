@@ -107,8 +107,10 @@ class Sample:
         for i in self.moving if chosen is None else chosen:
             shape = arrays[i].shape
             side = np.where(rng.uniform(size=shape) < 0.5, -1j, 1j)
-            # Near enough to stay inside a domain, far enough from a kink on the real axis.
-            arrays[i] = np.asarray(arrays[i] + side * rng.uniform(0.3, 0.8, size=shape))
+            # Far enough from a kink on the real axis; near enough to stay inside a domain, of a
+            # composite row inside those of all its rows, such as tanh with poles at ± iπ/2.
+            reach = 0.3 if self.row.kind == "composite" else 1.0
+            arrays[i] = np.asarray(arrays[i] + side * reach * rng.uniform(0.3, 0.8, size=shape))
         return replace(self, arrays=tuple(_frozen(a) for a in arrays))
 
     def laid_out(self, layout: Any) -> "Sample":

@@ -11,14 +11,13 @@ What it does not know: any law. Whole expressions are drawn in ``expressions.py`
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from hypothesis import strategies as st
 
-from tinygrad_edu import nn
 from tinygrad_edu.core.op import ALL_REALS, Op
 from tinygrad_edu.testing.samples import (
     Plan,
@@ -28,6 +27,9 @@ from tinygrad_edu.testing.samples import (
     numbers,
     sample,
 )
+
+if TYPE_CHECKING:
+    from tinygrad_edu.nn import Module
 
 __all__ = [
     "arrays",
@@ -279,12 +281,12 @@ def samples(draw: st.DrawFn, plan: Plan, smallest: int = 1) -> Sample:
     return sample(row, entries, plan.params, draw(seeds()))
 
 
-SMOOTH: tuple[Callable[[], nn.Module], ...] = (nn.Tanh, nn.Sigmoid, nn.Softplus, nn.SiLU, nn.GELU)
+SMOOTH = ("Tanh", "Sigmoid", "Softplus", "SiLU", "GELU")
 """Activations without a kink, so that no drawn number meets one."""
 
 
 @st.composite
-def modules(draw: st.DrawFn, max_layers: int = 3) -> tuple[nn.Module, tuple[Array, ...]]:
+def modules(draw: st.DrawFn, max_layers: int = 3) -> tuple[Module, tuple[Array, ...]]:
     """Draw a net and inputs for it: linear layers, smooth activations, normalisation, dropout.
 
     Parameters
@@ -301,6 +303,8 @@ def modules(draw: st.DrawFn, max_layers: int = 3) -> tuple[nn.Module, tuple[Arra
     inputs : tuple of ndarray
         One batch, of the module's dtype.
     """
+    from tinygrad_edu import nn  # those who test rows need no layer
+
     seed, dtype = draw(seeds()), draw(dtypes())
     rng = np.random.default_rng(seed)
     count = draw(st.integers(1, max_layers))
@@ -311,7 +315,7 @@ def modules(draw: st.DrawFn, max_layers: int = 3) -> tuple[nn.Module, tuple[Arra
         layers.append(nn.Linear(inputs, outputs, bias=bias, dtype=dtype, rng=rng))
         kind = draw(st.sampled_from(["none", "activation", "normalisation", "dropout"]))
         if kind == "activation":
-            layers.append(draw(st.sampled_from(SMOOTH))())
+            layers.append(getattr(nn, draw(st.sampled_from(SMOOTH)))())
         elif kind == "normalisation":
             # A larger eps than usual: where the batch hardly varies, 1e-5 is a steep place.
             layers.append(nn.BatchNorm1d(outputs, eps=0.1, dtype=dtype))
