@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_edu.core.tensor import Tensor
+from tinygrad_edu.ops.order import Ranked
 
 '''
 
@@ -41,9 +42,27 @@ def signature(row: Op) -> str:
 def function(name: str, row: Op) -> str:
     """Return the stub of one name of a row."""
     lists = {
+        "array_split": "list[Tensor]",
+        "broadcast_arrays": "tuple[Tensor, ...]",
+        "chunk": "list[Tensor]",
+        "divmod": "tuple[Tensor, ...]",
+        "dsplit": "list[Tensor]",
+        "eigh": "tuple[Tensor, Tensor]",
+        "gradient": "Any",
+        "hsplit": "list[Tensor]",
+        "kthvalue": "Ranked",
         "lstm_cell": "tuple[Tensor, Tensor]",
+        "lstsq": "tuple[Tensor, Tensor, Tensor, Tensor]",
+        "meshgrid": "tuple[Tensor, ...]",
+        "modf": "tuple[Tensor, ...]",
+        "nonzero": "tuple[Tensor, ...]",
+        "qr": "Any",
+        "slogdet": "tuple[Tensor, Tensor]",
         "split": "list[Tensor]",
+        "svd": "Any",
+        "topk": "Ranked",
         "unbind": "tuple[Tensor, ...]",
+        "vsplit": "list[Tensor]",
     }
     result = lists.get(row.name, "Tensor")
     return f'def {name}({signature(row)}) -> {result}:\n    """{row.doc}"""\n'

@@ -1,10 +1,10 @@
-"""The command line: train a net on MNIST, evaluate it, show it a picture.
+"""The command line: train a net on MNIST, evaluate it, show it a picture; check a derivative.
 
 Knows: every room, and how to put them together. Does not know: how any of them works.
 Read next: `build` below, the whole experiment on one page; then ``train/trainer.py``.
 
-Exit codes: 0 done; 1 training diverged; 2 a wrong option, path or file, told in one sentence; 130
-Ctrl-C, after everything was saved.
+Exit codes: 0 done; 1 training diverged, or a derivative is wrong; 2 a wrong option, path or file,
+told in one sentence; 130 Ctrl-C, after everything was saved.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ import numpy as np
 from tinygrad_edu import __version__
 from tinygrad_edu.core.tensor import constant
 from tinygrad_edu.data import MNIST, DataLoader, Digit, load_mnist, read_digits
-from tinygrad_edu.errors import DiagramError, DiagramWarning, TinygradEduError, TrainingError
+from tinygrad_edu.errors import (
+    DiagramError,
+    DiagramWarning,
+    TargetError,
+    TinygradEduError,
+    TrainingError,
+)
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.models import MultiLayerNet, TwoLayerNet
 from tinygrad_edu.nn import CrossEntropyLoss, Module
@@ -424,6 +430,27 @@ def _can_write(text: str) -> bool:
     return True
 
 
+# ------------------------------------------------------------------------------ check
+
+
+def check(options: argparse.Namespace) -> int:
+    """Run ``tinygrad-edu check`` and return its exit code."""
+    from tinygrad_edu.testing.command import check_target  # a room that only one command needs
+
+    try:
+        right = check_target(
+            options.target,
+            shapes=options.shapes,
+            between=options.between,
+            order=options.order,
+            seed=options.seed,
+        )
+    except TargetError as error:  # with its fix: who checks a function writes Python
+        print(f"tinygrad-edu: {error}", file=sys.stderr)
+        return 2
+    return 0 if right else 1
+
+
 # ------------------------------------------------------------------------------ the parser
 
 
@@ -508,6 +535,32 @@ def parser() -> Parser:
     command.add_argument(
         "images", metavar="IMAGE", nargs="+", help="a PNG of any size, or an IDX file"
     )
+
+    command = commands.add_parser(
+        "check",
+        help="check the derivatives of a function of yours",
+        description="Compare the derivatives of a function, an op or a module in a Python file "
+        "with numerical ones. The exit code is 0 if they are right, and 1 if they are wrong.",
+    )
+    command.set_defaults(run_command=check)
+    command.add_argument("target", metavar="FILE.py::NAME", help="what to check")
+    command.add_argument(
+        "--shapes",
+        metavar="SHAPES",
+        help='a shape for each argument, as in "(2, 3), (3,)" (a scalar where the type hint is '
+        "float, the default where that is an array, else (2, 3))",
+    )
+    command.add_argument(
+        "--between",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="interval that the numbers are drawn from (-2 to 2)",
+    )
+    command.add_argument(
+        "--order", type=int, choices=(1, 2), default=2, help="highest order of derivatives (2)"
+    )
+    command.add_argument("--seed", type=_natural, default=0, metavar="N", help="of all numbers (0)")
     return top
 
 

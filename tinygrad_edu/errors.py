@@ -91,6 +91,10 @@ class NumericError(TinygradEduError, ValueError):
     """A numerical derivative was given a step, shape, method or value that it cannot work with."""
 
 
+class TargetError(TinygradEduError, ValueError):
+    """What the command line was told to check does not exist, or cannot be called."""
+
+
 class NumericTypeError(TinygradEduError, TypeError):
     """A numerical derivative met numbers that are not real, or of too low a precision."""
 

@@ -150,10 +150,16 @@ class Rows(SphinxDirective):
                 ("not at", kinks(row)),
                 ("policy:", [row.policy]),
                 ("not the derivative, by design:", [row.exempt]),
+                ("also of", ["complex numbers"] if _complex(row) else []),
             ),
         ]
         entries = (nodes.entry("", *parts) for parts in (calling, text, facts))
         return nodes.row("", *entries)
+
+
+def _complex(row: Op) -> bool:
+    """Return whether the row's own rules are right for complex numbers; a composite has none."""
+    return row.accepts_complex and row.kind != "composite"
 
 
 def anchor(row: Op) -> str:

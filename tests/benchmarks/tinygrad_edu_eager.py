@@ -79,9 +79,7 @@ class SimpleConvNet(Net):
         hidden, last = Linear(4320, 100, dtype=dtype), Linear(100, 10, dtype=dtype)
         for i, layer in enumerate((convolution, hidden, last), 1):
             layer.weight.data, layer.bias.data = spec.params[f"W{i}"], spec.params[f"b{i}"]
-        self.model = Sequential(
-            convolution, ReLU(), MaxPool2d(2), Flatten(), hidden, ReLU(), last
-        )
+        self.model = Sequential(convolution, ReLU(), MaxPool2d(2), Flatten(), hidden, ReLU(), last)
         self.loss = CrossEntropyLoss()
         self.optimizer = Adam(self.model, lr=spec.lr)
         self.x, self.t = tg.Tensor(spec.x), tg.Tensor(spec.t)

@@ -177,13 +177,15 @@ def test_hooks_and_kept_gradients_see_what_users_see() -> None:
 def test_a_complex_scalar_is_no_loss() -> None:
     z = leaf(1 + 2j)
     for call in (lambda: (z * z).backward(), lambda: grad(lambda z: z * z)(1j)):
-        with pytest.raises(GradientError, match="starts from a real scalar.*\n.*\n.*loss.real"):
+        with pytest.raises(GradientError, match=r"starts from a real scalar[^\0]*loss\.real"):
             call()
 
 
 def test_a_real_tensor_takes_no_complex_seed_and_no_complex_tangent() -> None:
     x = leaf([1.0, 2.0])
-    with pytest.raises(GradientError, match="complex value was given for a tensor of dtype float64"):
+    with pytest.raises(
+        GradientError, match="complex value was given for a tensor of dtype float64"
+    ):
         (x * x).backward(np.array([1j, 1.0]))
     with pytest.raises(GradientError, match="give its real part"):
         jvp(np.exp, (1.0,), (1j,))
@@ -255,12 +257,16 @@ REAL_ONLY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("f", REAL_ONLY, ids=lambda f: f.__name__ if hasattr(f, "__name__") else f.name)
+@pytest.mark.parametrize(
+    "f", REAL_ONLY, ids=lambda f: f.__name__ if hasattr(f, "__name__") else f.name
+)
 def test_a_row_for_real_numbers_refuses_complex_ones(f: Any) -> None:
     z = leaf(Z)
     arguments = {np.maximum: (0.5,), np.minimum: (0.5,), np.clip: (0.0, 1.0)}.get(f, ())
     for given in (z, z * 1):  # a leaf, and a computed tensor, which goes a shorter way
-        with pytest.raises(OpTypeError, match="is for real numbers, and an argument is complex") as e:
+        with pytest.raises(
+            OpTypeError, match="is for real numbers, and an argument is complex"
+        ) as e:
             f(given, *arguments)
         assert "take x.real, x.imag, abs(x) or angle(x)" in str(e.value)
         assert "complex128" in str(e.value)

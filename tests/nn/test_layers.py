@@ -289,9 +289,9 @@ def test_dropout_draws_from_its_own_generator():
     manual_seed(0)
 
 
-@pytest.mark.parametrize("p", [1.0, -0.1, 1.5, float("nan")])
+@pytest.mark.parametrize("p", [-0.1, 1.5, float("nan")])
 def test_a_share_outside_0_to_1_is_refused(p):
-    with pytest.raises(LayerError, match=r"p=.*\[0, 1\)"):
+    with pytest.raises(LayerError, match=r"p=.*\[0, 1\]"):
         Dropout(p)
 
 
@@ -347,7 +347,7 @@ def test_batch_norm_keeps_float32_and_its_buffers_in_the_state():
     assert {array.dtype for array in state.values()} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("shape", [(1, 3), (4, 2), (3,), (2, 3, 4)])
+@pytest.mark.parametrize("shape", [(1, 3), (4, 2), (3,), (2, 4, 3)])
 def test_batch_norm_refuses_what_it_cannot_normalise_and_remembers_nothing(shape):
     layer = BatchNorm1d(3)
     with pytest.raises(LayerError, match="fix: "):

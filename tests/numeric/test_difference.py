@@ -22,10 +22,11 @@ from tinygrad_edu.numeric import (
     gradient_descent,
     numerical_diff,
     numerical_gradient,
+    numerical_hessian,
     numerical_jacobian,
 )
 
-METHODS: list[Method] = ["central", "five-point", "richardson", "complex-step"]
+METHODS: list[Method] = ["central", "five-point", "richardson", "complex-step", "automatic"]
 DIFFERENCES = METHODS[:3]
 
 # One call of each function that takes an array, with f and x to be chosen.
@@ -34,6 +35,7 @@ ARRAY_CALLS: dict[str, Callable[..., Any]] = {
     "gradient_descent": gradient_descent,
     "directional_derivative": lambda f, x: directional_derivative(f, x, np.ones(np.shape(x))),
     "numerical_jacobian": numerical_jacobian,
+    "numerical_hessian": numerical_hessian,
 }
 
 
@@ -497,6 +499,7 @@ def test_default_step_is_the_largest_allowed(
     directional_derivative(f, x, v, method)
     # The farthest point lies 2h away for five points, h for the others.
     relative = {"central": 6e-6, "five-point": 2e-3, "richardson": 2e-2, "complex-step": 1e-20}
+    relative["automatic"] = 1e-1
     moved = max(np.max(np.abs(point - x) / np.maximum(1, np.abs(x))) for point in points)
     # point - x is rounded to a multiple of eps |x|, at most 2e-16 of max(1, |x|).
     expected = relative[method] if v.any() else 0.0
@@ -667,3 +670,70 @@ def test_step_is_positive_and_finite(h: float) -> None:
     for call in calls:
         with pytest.raises(ValueError, match="h must be positive and finite"):
             call()
+
+
+# ---- the step that is found, and second derivatives ----------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1.0, 100.0])
+def test_the_automatic_step_serves_every_scale(scale: float) -> None:
+    for x in np.linspace(-2, 2, 9) / scale:
+        found = directional_derivative(lambda x: np.sin(scale * x), x, 1.0, "automatic")
+        np.testing.assert_allclose(found, scale * np.cos(scale * x), rtol=0, atol=1e-10 * scale)
+
+
+def test_the_automatic_step_stays_inside_the_domain() -> None:
+    for x in (0.09, 0.3, 5.0):
+        found = directional_derivative(np.log, x, 1.0, "automatic")
+        np.testing.assert_allclose(found, 1 / x, rtol=1e-10)
+
+
+def test_the_automatic_step_is_chosen_for_each_element() -> None:
+    found = directional_derivative(
+        lambda x: np.array([np.sin(200 * x), x**3, 1000 + x, 0 * x]), 0.7, 1.0, "automatic"
+    )
+    expected = [200 * np.cos(140), 3 * 0.49, 1, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("method", "tolerance"),
+    [
+        ("central", 1e-5),
+        ("five-point", 1e-7),
+        ("richardson", 1e-8),
+        ("complex-step", 1e-11),
+        ("automatic", 1e-8),
+    ],
+)
+def test_the_hessian_of_every_method(method: Method, tolerance: float) -> None:
+    x = np.array([[0.3, 1.2], [0.8, 2.0]])
+
+    def f(x: NDArray[Any]) -> Any:
+        return np.array([np.sum(np.exp(x[0]) * x[1] ** 2), x[0, 0] * x[1, 1] * x[0, 1]])
+
+    expected = np.zeros((2, 2, 2, 2, 2))
+    for j in range(2):
+        expected[0, 0, j, 0, j] = np.exp(x[0, j]) * x[1, j] ** 2
+        expected[0, 0, j, 1, j] = expected[0, 1, j, 0, j] = 2 * np.exp(x[0, j]) * x[1, j]
+        expected[0, 1, j, 1, j] = 2 * np.exp(x[0, j])
+    names = [(0, 0), (1, 1), (0, 1)]
+    for a in range(3):
+        for b in range(3):
+            if a != b:
+                expected[(1, *names[a], *names[b])] = x[names[3 - a - b]]
+    found = numerical_hessian(f, x, method)
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=10 * tolerance)
+    np.testing.assert_array_equal(found, np.transpose(found, (0, 3, 4, 1, 2)))
+
+
+def test_a_step_of_the_callers_serves_both_derivatives() -> None:
+    found = numerical_hessian(lambda x: x**2, 3.0, "central", h=0.5)
+    assert found == 2.0
+    assert numerical_hessian(lambda x: x**4, 0.0, "central", h=0.5) == 8 * 0.5**2
+
+
+def test_the_hessian_tells_the_known_methods() -> None:
+    unknown: Any = "six-point"
+    with pytest.raises(ValueError, match="one of central"):
+        numerical_hessian(np.sum, np.ones(2), unknown)

@@ -286,7 +286,8 @@ def test_its_relatives_keep_their_digits_too():
 
 @pytest.mark.parametrize("row", UNARY, ids=lambda row: row.name)
 def test_nan_stays_nan(row):
-    assert np.isnan(called(row, np.array([NAN]))).all()
+    with np.errstate(invalid="ignore"):  # np.logaddexp itself warns of nan
+        assert np.isnan(called(row, np.array([NAN]))).all()
 
 
 def test_small_values_are_not_lost_in_differences():

@@ -28,9 +28,7 @@ def drawn(plan: Plan) -> list[Sample]:
 
 def floats(one: Sample) -> list[int]:
     return [
-        i
-        for i, a in enumerate(one.arrays)
-        if isinstance(a, np.ndarray) and a.dtype.kind in "fc"
+        i for i, a in enumerate(one.arrays) if isinstance(a, np.ndarray) and a.dtype.kind in "fc"
     ]
 
 

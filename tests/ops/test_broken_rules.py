@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.exceptions import ComplexWarning
 
 from tinygrad_edu.core.op import Op
 from tinygrad_edu.core.tensor import Tensor, constant
 from tinygrad_edu.core.transforms import gradients
 from tinygrad_edu.testing import laws
-from tinygrad_edu.testing.laws import Tally, mutated
+from tinygrad_edu.testing.laws import NARROW, Tally, mutated
 from tinygrad_edu.testing.samples import Sample, differentiable, plans, rows, sample
 
 Break = Callable[[Op, int], Op]
@@ -78,7 +79,7 @@ COTANGENTS: dict[str, Callable[[Any, Any], Any]] = {
     "one nan": lambda c, _primal: _not_a_number(c),
     "twice, unsummed": lambda c, _primal: np.stack([c, c]),
     "first instead of sum": _first_instead_of_sum,
-    "narrowed to float32": lambda c, _primal: np.asarray(c).astype(np.float32),
+    "narrowed to float32": lambda c, _primal: np.asarray(c).astype(NARROW[c.dtype]),
     "of another sign where positive": lambda c, _primal: np.where(c > 0, -c, c),
 }
 """What is done to the cotangent that a rule returns."""
@@ -284,6 +285,25 @@ def second_order(one: Sample) -> list[Any] | None:
 def test_a_rule_right_at_first_order_only_is_refused(row: Op, i: int, tally: Tally) -> None:
     calls = [one for one in samples_of(row) if i in one.moving]
     judge(tally, calls, changed_arguments(_frozen)(row, i), second_order, laws.check_order_2)
+
+
+@pytest.mark.parametrize(
+    ("row", "i"),
+    [(row, i) for row, i in RULES if row.accepts_complex],
+    ids=[f"{row.name}-{i}" for row, i in RULES if row.accepts_complex],
+)
+def test_a_conjugate_too_many_is_refused(row: Op, i: int, tally: Tally) -> None:
+    broken = mutated(row, lambda c, _primal, _i: np.conj(c), only=i)
+    calls = []
+    for one in samples_of(row):
+        if i in one.moving:
+            one = one.on_complex((i,))
+            try:
+                laws.values(one)
+            except (TypeError, ComplexWarning):
+                continue  # NumPy itself refuses it, or drops the imaginary part
+            calls.append(one)
+    judge(tally, calls, broken, lambda one: first_order(one, i), laws.check_order_1)
 
 
 @pytest.mark.parametrize(

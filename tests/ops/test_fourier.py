@@ -179,7 +179,7 @@ def test_transforms_of_real_numbers_refuse_complex_ones(name: str) -> None:
 def test_lengths_and_axes_must_agree() -> None:
     with pytest.raises(OpError, match="2 lengths were given for 1 axes"):
         tg.fftn(Tensor(draw((3, 4))), s=(2, 2), axes=(0,))
-    with pytest.raises(OpError, match="invalid norm|norm"):
+    with pytest.raises(OpError, match="norm"):
         tg.fft(Tensor(draw(3)), norm="sideways")
     with pytest.raises(OpError, match="'sideways' is no norm"):
         tg.hfft(Tensor(draw(3)), norm="sideways")

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.op import BY_FUNCTION, OPS, Op
-from tinygrad_edu.core.tensor import MAKES, Tensor
+from tinygrad_edu.core.tensor import MAKES, Tensor, constant
 from tinygrad_edu.core.tree import Tree, flatten
 from tinygrad_edu.errors import OpError, OpTypeError, explain, users_line
 
@@ -107,7 +107,7 @@ def _stacked(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any
     return op.through(_aligned(batched, arrays, core), params)
 
 
-def _along_axes(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+def _along_axes(op: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
     """Call a row of one array with an axis, or axes; ``None`` means all axes of the example."""
     (x,) = arrays
     ndim, axis = x.ndim - 1, params["axis"]
@@ -120,7 +120,7 @@ def _along_axes(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: 
     return op.through([x], {**params, "axis": moved})
 
 
-def _along_one(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+def _along_one(op: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
     """Call a row of one array with one axis; ``None`` means the flattened example."""
     (x,) = arrays
     axis, ndim = params["axis"], x.ndim - 1
@@ -236,14 +236,21 @@ class Batched(Tensor):
         """Return the value as a constant: no gradient flows through it."""
         return Batched(self.level, self.value.detach())
 
-    def backward(self, seed: Any = None, *, retain_graph: bool = False) -> None:
+    def backward(self, *_seed: Any, **_retain_graph: Any) -> None:
         """Refuse: a gradient inside vmap is a value of each example."""
         raise OpTypeError(
             f"backward() inside vmap would add the examples up\n  at {users_line()}\n"
             "  fix: use grad(f) inside, or call backward() on what vmap returns"
         )
 
-    def _become(self, new: Tensor, what: str, index: Any = ...) -> Any:
+    def rooted(self, what: str) -> Any:
+        """Refuse: a hook would see the gradients of all examples at once."""
+        raise OpTypeError(
+            f"{what} inside vmap would concern all examples at once\n  at {users_line()}\n"
+            "  fix: put the hook on what goes into vmap, or on what comes out"
+        )
+
+    def _become(self, new: Tensor, what: str, _index: Any = ...) -> Any:
         if new.shape != self.shape or new.dtype != self.dtype:
             raise OpError(
                 f"{what}: an example of shape {self.shape} {self.dtype} cannot become one of "
@@ -271,9 +278,7 @@ class Batched(Tensor):
                 return Batched(level, x[index.value])  # type: ignore[attr-defined]  # it is Batched
             numbers = np.arange(level.size).reshape((-1, *(1,) * index.ndim))
             return Batched(level, x.value[numbers, index.value])  # type: ignore[attr-defined]  # as above
-        found = [
-            of(x, i)[tuple(of(part, i) for part in parts)] for i in range(level.size)
-        ]
+        found = [of(x, i)[tuple(of(part, i) for part in parts)] for i in range(level.size)]
         return Batched(level, _stack(found, "getitem"))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -287,8 +292,10 @@ class Batched(Tensor):
         self, func: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         """Record a NumPy function; one that asks for no values sees an array of zeros."""
-        if func in MAKES or func in (np.shape, np.ndim, np.size, np.result_type):
-            return super().__array_function__(func, types, _blank(args), _blank(kwargs))
+        if func in MAKES:
+            return constant(np.asarray(func(*_blank(args), **_blank(kwargs))))
+        if func in (np.shape, np.ndim, np.size, np.result_type):
+            return func(*_blank(args), **_blank(kwargs))
         return super().__array_function__(func, types, args, kwargs)
 
 
@@ -393,7 +400,8 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     >>> import numpy as np
     >>> from tinygrad_edu import grad
     >>> loss = lambda w, x: np.sum(w * x) ** 2
-    >>> vmap(grad(loss), in_axes=(None, 0))(np.array([1.0, 2.0]), np.array([[1.0, 0.0], [3.0, 1.0]]))
+    >>> w, batch = np.array([1.0, 2.0]), np.array([[1.0, 0.0], [3.0, 1.0]])
+    >>> vmap(grad(loss), in_axes=(None, 0))(w, batch)
     Tensor([[ 2.,  0.],
             [30., 10.]])
     """

@@ -139,7 +139,7 @@ def _row(cls: type[Function], count: int) -> Op:
         g: Any, result: Any, ctx: Context, *primals: Any, wanted: Sequence[bool], **_rest: Any
     ) -> list[Any]:
         ctx.needs_input_grad = tuple(wanted)
-        if isinstance(g, Tensor) or any(isinstance(p, Tensor) for p in primals):
+        if any(isinstance(p, Tensor) for p in primals):
             ctx = _recorded_context(cls, ctx, result, primals)
         found = cls.backward(ctx, g)
         cotangents = list(found) if isinstance(found, (tuple, list)) else [found]
@@ -174,7 +174,7 @@ def _recorded_context(
             # A view (x.reshape(...)) is not the argument itself: its derivative is unknown.
             if value is tensor._data:
                 return tensor
-        if any(np.array_equal(value, p) for p in primals if not isinstance(p, Tensor)):
+        if any(value is p for p in primals):
             return value
         raise GradientError(
             f"{cls.__name__}: {what} is neither an argument nor the result, so its derivative is "

@@ -173,7 +173,7 @@ class Hooks:
         self.functions: dict[int, Callable[[Any], Any]] = {}
         self.retains, self.grad = False, None
 
-    def __call__(self, node: Node, g: Any, backward: bool) -> Any:
+    def __call__(self, g: Any, backward: bool) -> Any:
         """Return the cotangent that goes on from a node."""
         g = turned(g)
         for function in tuple(self.functions.values()):
@@ -308,7 +308,7 @@ def reverse_sweep(
             node = nodes.pop()
             g = cotangents.get(node)
             if hooked and g is not None and (hooks := getattr(node, "hooks", None)) is not None:
-                g = cotangents[node] = hooks(node, g, inputs is None)
+                g = cotangents[node] = hooks(g, inputs is None)
             op = node.op
             if op is None or g is None:
                 continue

@@ -247,13 +247,13 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
         _refuse_anomaly(op, arrays, result)
     # The flag of a fresh array tells at once that nobody shares its memory.
     shares = result.__class__ is _ndarray and (
-        not result.flags.owndata or any([result is array for array in arrays])
+        not result.flags.owndata or any([result is array for array in arrays])  # noqa: C419 - half the time of a generator
     )
     kind = dtype.kind
     if kind == "c" and recording and not op.accepts_complex:
-        composed = _on_complex(op, args, params, arrays)
-        if composed is not None:
-            return composed
+        in_smaller_ops = _on_complex(op, args, params, arrays)
+        if in_smaller_ops is not None:
+            return in_smaller_ops
     if not (recording and kind in "fc"):
         if isinstance(result, _generic):
             result = np.asarray(result)
@@ -264,7 +264,8 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
         if shares:
             _relate(tensor, *args)
         return tensor
-    reads = op.reads_of(len(arrays))
+    # The composite of a fused row, recorded for higher orders, reads all arguments.
+    reads = (True,) * len(arrays) if fused else op.reads_of(len(arrays))
     for i, up in enumerate(upstream):
         if up is not None:
             like = up.result
@@ -308,7 +309,8 @@ def _refuse_anomaly(op: Op, arrays: Sequence[Any], result: Any) -> None:
     for name, array in zip(names, arrays, strict=True):
         before = None if array is None else _not_finite(np.asarray(array))
         if before is not None:
-            fault += f"; its argument {name} is {np.asarray(array)[before]} at {list(before)} already"
+            value = np.asarray(array)[before]
+            fault += f"; its argument {name} is {value} at {list(before)} already"
             break
     else:
         if op.kind == "elementwise":
@@ -945,7 +947,8 @@ class Tensor:
         if func in _LOOKS:
             return func(*_values(args), **_values(kwargs))
         if func in MAKES:
-            return constant(np.asarray(func(*_values(args), **_values(kwargs))))
+            made = func(*_values(args), **_values(kwargs))
+            return constant(np.asarray(made, like=self._data))
         raise _no_row(f"{func.__module__}.{func.__name__}".removeprefix("numpy."))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -1006,7 +1009,8 @@ class Tensor:
         if new.__record__ is not record:
             raise OpTypeError(
                 f"{what}: a tensor that all examples of a vmap share cannot take what differs from "
-                f"example to example\n  at {users_line()}\n  fix: make a new tensor, as in y = x + u"
+                f"example to example\n  at {users_line()}\n"
+                "  fix: make a new tensor, as in y = x + u"
             )
         if isinstance(self._node, Leaf):
             raise OpTypeError(
@@ -1113,6 +1117,18 @@ class Tensor:
     unsqueeze, expand_dims = _method("expand_dims"), _method("expand_dims")
     swapaxes, moveaxis = _method("swapaxes"), _method("moveaxis")
     broadcast_to, expand = _spread("broadcast_to"), _spread("broadcast_to")
+    tile, repeat, repeat_interleave = _spread("tile"), _method("repeat"), _method("repeat")
+    roll, flip, rot90 = _method("roll"), _method("flip"), _method("rot90")
+    tril, triu, diag = _method("tril"), _method("triu"), _method("diag")
+    diagonal, unfold, unflatten = _method("diagonal"), _method("unfold"), _method("unflatten")
+    split, chunk, unbind = _method("split"), _method("chunk"), _method("unbind")
+    gather, scatter_add = _method("gather"), _method("scatter_add")
+    index_select, index_add = _method("index_select"), _method("index_add")
+    index_copy, index_fill = _method("index_copy"), _method("index_fill")
+    index_put, take_along_axis = _method("index_put"), _method("take_along_axis")
+    masked_fill, masked_select = _method("masked_fill"), _method("masked_select")
+    masked_scatter, nonzero = _method("masked_scatter"), _method("nonzero")
+    diff, nan_to_num = _method("diff"), _method("nan_to_num")
     reshape, view = _spread("reshape"), _spread("reshape")
     transpose, permute = _spread("transpose"), _spread("transpose")
 
@@ -1310,8 +1326,8 @@ class Recorded:
 
 _LOOKS = {
     np.allclose, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.array2string,
-    np.can_cast, np.iscomplexobj, np.isrealobj, np.may_share_memory, np.ndim, np.result_type,
-    np.shape, np.shares_memory, np.size,
+    np.can_cast, np.histogram, np.iscomplexobj, np.isrealobj, np.may_share_memory, np.ndim,
+    np.result_type, np.shape, np.shares_memory, np.size,
 }  # fmt: skip
 """NumPy functions that only look at values and return no array with a derivative."""
 

@@ -111,17 +111,20 @@ def gradients(
                 f"gradients: the output is a {type(out).__name__}, not a tensor\n"
                 f"  at {users_line()}\n  fix: give the Tensor that was computed from the inputs"
             )
-        out.rooted("gradients")
-    starts = [
-        out.seed(given, "gradients(seed=)", as_tensor=True)
-        for out, given in zip(outputs, seeds * (len(outputs) // len(seeds)), strict=True)
-    ]
+        raw(out).rooted("gradients")
+    starts = []
+    for out, given in zip(outputs, seeds * (len(outputs) // len(seeds)), strict=True):
+        if given is None and out.size == 1:
+            starts.append(_one(raw(out)))
+        else:
+            start = given if given is None else raw(given)
+            starts.append(raw(out).seed(start, "gradients(seed=)", as_tensor=True))
     frame = users_frame(2)
     freed_by = None if retain_graph or create_graph else (frame.f_code, frame.f_lasti)
     found = _swept(
         [raw(out) for out in outputs],
         [spread(tensor, "gradients") for tensor in inputs],
-        [raw(start) for start in starts],
+        starts,
         create_graph,
         freed_by,
     )

@@ -53,8 +53,7 @@ def matching(tree: Tree, like: Tree, what: str) -> list[Any]:
 def _is_array(tree: Tree) -> bool:
     """Return whether a list or tuple is an array written as Python numbers."""
     return len(tree) > 0 and all(
-        isinstance(part, Number)
-        or (isinstance(part, (list, tuple)) and _is_array(part))
+        isinstance(part, Number) or (isinstance(part, (list, tuple)) and _is_array(part))
         for part in tree
     )
 

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tinygrad_edu.core.op import Op, get_op
+import numpy as np
+
+from tinygrad_edu.core.op import REQUIRED, Op, get_op
 from tinygrad_edu.errors import LayerError
+from tinygrad_edu.nn.init import as_generator, default_generator
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.ops.shape import identity
 
 __all__ = [
     "CELU",
     "ELU",
+    "GEGLU",
     "GELU",
+    "GLU",
     "SELU",
     "Activation",
+    "HardShrink",
     "HardSigmoid",
     "HardSwish",
     "HardTanh",
@@ -26,14 +32,24 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "QuickGELU",
+    "RReLU",
+    "ReGLU",
     "ReLU",
     "ReLU6",
     "SiLU",
     "Sigmoid",
+    "SoftShrink",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Softplus",
     "Softsign",
+    "SquarePlus",
+    "SwiGLU",
     "Tanh",
+    "TanhShrink",
+    "Threshold",
 ]
 
 
@@ -48,7 +64,7 @@ class Activation(Module):
     Raises
     ------
     LayerError
-        The row has no such parameter.
+        The row has no such parameter, or one that it needs is missing.
     """
 
     op: ClassVar[Op] = identity
@@ -60,6 +76,12 @@ class Activation(Module):
                     f"{type(self).__name__}: found the argument {name!r}; expected "
                     f"{' or '.join(self.op.params) or 'none'}\n  fix: leave it out"
                 )
+        missing = [k for k, v in self.op.params.items() if v is REQUIRED and k not in params]
+        if missing:
+            raise LayerError(
+                f"{type(self).__name__}: found no {missing[0]!r}; expected a value for each of "
+                f"{', '.join(self.op.params)}\n  fix: pass {missing[0]}="
+            )
         self.params = params
 
     def forward(self, x: Any) -> Any:
@@ -74,7 +96,10 @@ class Activation(Module):
 def _module(name: str, row: str) -> type[Activation]:
     """Return the module of that name that applies a row, described as the row is."""
     op = get_op(row)
-    takes = "".join(f"\n    {key} : {value!r} by default" for key, value in op.params.items())
+    takes = "".join(
+        f"\n    {key} : " + ("required" if value is REQUIRED else f"{value!r} by default")
+        for key, value in op.params.items()
+    )
     text = f"{op.doc}\n\n    ``{op.formula}``\n"
     if takes:
         text += f"\n    Parameters\n    ----------{takes}\n"
@@ -83,7 +108,10 @@ def _module(name: str, row: str) -> type[Activation]:
 
 CELU = _module("CELU", "celu")
 ELU = _module("ELU", "elu")
-GELU = _module("GELU", "gelu_tanh")
+GEGLU = _module("GEGLU", "geglu")
+GELU = _module("GELU", "gelu")
+GLU = _module("GLU", "glu")
+HardShrink = _module("HardShrink", "hardshrink")
 HardSigmoid = _module("HardSigmoid", "hardsigmoid")
 HardSwish = _module("HardSwish", "hardswish")
 HardTanh = _module("HardTanh", "hardtanh")
@@ -91,12 +119,49 @@ LeakyReLU = _module("LeakyReLU", "leaky_relu")
 LogSigmoid = _module("LogSigmoid", "logsigmoid")
 LogSoftmax = _module("LogSoftmax", "log_softmax")
 Mish = _module("Mish", "mish")
+QuickGELU = _module("QuickGELU", "quick_gelu")
+ReGLU = _module("ReGLU", "reglu")
 ReLU = _module("ReLU", "relu")
 ReLU6 = _module("ReLU6", "relu6")
 SELU = _module("SELU", "selu")
 SiLU = _module("SiLU", "silu")
 Sigmoid = _module("Sigmoid", "sigmoid")
+SoftShrink = _module("SoftShrink", "softshrink")
 Softmax = _module("Softmax", "softmax")
+Softmax2d = _module("Softmax2d", "softmax2d")
+Softmin = _module("Softmin", "softmin")
 Softplus = _module("Softplus", "softplus")
 Softsign = _module("Softsign", "softsign")
+SquarePlus = _module("SquarePlus", "squareplus")
+SwiGLU = _module("SwiGLU", "swiglu")
 Tanh = _module("Tanh", "tanh")
+TanhShrink = _module("TanhShrink", "tanhshrink")
+Threshold = _module("Threshold", "threshold")
+
+
+class RReLU(Activation):
+    """Leaky rectified linear unit with slopes drawn anew in training, their mean in evaluation.
+
+    Parameters
+    ----------
+    lower, upper : float
+        Ends of the interval that the slopes are drawn from; 1/8 and 1/3 by default.
+    rng : Generator or int, optional
+        The layer's own generator, or a seed for it; by default one spawned from that of
+        `manual_seed`.
+
+    Raises
+    ------
+    LayerError
+        The row has no such parameter.
+    """
+
+    op = get_op("rrelu")
+
+    def __init__(self, *, rng: np.random.Generator | int | None = None, **params: Any) -> None:
+        super().__init__(**params)
+        self.rng = default_generator().spawn(1)[0] if rng is None else as_generator(rng)
+
+    def forward(self, x: Any) -> Any:
+        """Return the row applied to `x`."""
+        return self.op(x, rng=self.rng if self.training else None, **self.params)

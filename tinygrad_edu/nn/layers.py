@@ -1,7 +1,8 @@
-"""Layers: fully connected, containers, dropout, batch normalisation.
+"""Layers: fully connected, and containers in which layers follow each other.
 
 Knows: parameters and the functions of the table. Does not know: how derivatives are taken.
-Read next: ``losses.py``.
+Read next: ``containers.py``, ``normalization.py``, ``regularization.py``, ``recurrent.py``,
+``attention.py``; ``losses.py``.
 """
 
 from __future__ import annotations
@@ -11,16 +12,14 @@ from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 
-from tinygrad_edu.core.tensor import Parameter, Tensor, constant
+from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.errors import LayerError, explain
 from tinygrad_edu.nn.activations import ReLU, Sigmoid, Tanh
-from tinygrad_edu.nn.init import as_dtype, as_generator, as_initializer, default_generator
-from tinygrad_edu.nn.module import Buffer, Module
+from tinygrad_edu.nn.init import as_dtype, as_generator, as_initializer
+from tinygrad_edu.nn.module import Module
 from tinygrad_edu.ops.fused import linear
 
 __all__ = [
-    "BatchNorm1d",
-    "Dropout",
     "Flatten",
     "Identity",
     "Lambda",
@@ -77,7 +76,7 @@ class Linear(Module):
         dtype: Any = None,
     ) -> None:
         for name, size in (("fan_in", fan_in), ("fan_out", fan_out)):
-            _positive("Linear", name, size)
+            positive("Linear", name, size)
         if activation is not None and activation not in FUSED:
             raise LayerError(
                 f"Linear: found activation={activation!r}; expected one of {', '.join(FUSED)}\n"
@@ -333,142 +332,11 @@ class Flatten(Module):
         return "" if self.start == 1 else f"start={self.start}"
 
 
-# ------------------------------------------------------------------------------ regularisation
+# ------------------------------------------------------------------------------ sizes
 
 
-class Dropout(Module):
-    """In training, elements are zeroed at random and the others scaled up; else nothing.
-
-    The form is the inverted one: the kept elements are divided by 1 - p in training, so that
-    evaluation needs no factor. (The book multiplies by 1 - p in evaluation instead.)
-
-    Parameters
-    ----------
-    p : float
-        Probability of an element to be zeroed, fraction in [0, 1).
-    rng : Generator or int, optional
-        The layer's own generator, or a seed for it; by default one spawned from that of
-        `manual_seed`, so that the layer's draws do not disturb others.
-
-    Raises
-    ------
-    LayerError
-        `p` is not in [0, 1).
-
-    References
-    ----------
-    N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
-    JMLR 15 (2014), section 10 names the inverted form.
-    """
-
-    def __init__(self, p: float = 0.5, *, rng: np.random.Generator | int | None = None) -> None:
-        if not 0 <= p < 1:
-            raise LayerError(
-                f"Dropout: found p={p!r}; expected a fraction in [0, 1)\n"
-                "  fix: p is the share that is dropped; 1 would leave nothing"
-            )
-        self.p = p
-        self.rng = default_generator().spawn(1)[0] if rng is None else as_generator(rng)
-
-    def forward(self, x: Any) -> Any:
-        """Return `x` with elements dropped in training mode, `x` itself in evaluation mode."""
-        if not self.training or self.p == 0:
-            return x
-        x = x if isinstance(x, Tensor) else np.asarray(x)
-        kept = (self.rng.random(x.shape) >= self.p) / (1 - self.p)
-        return x * constant(kept.astype(x.dtype) if x.dtype.kind == "f" else kept)
-
-    def describe(self) -> str:
-        """Return the probability."""
-        return f"p={self.p}"
-
-
-class BatchNorm1d(Module):
-    r"""Each feature normalised over the batch, then scaled and shifted.
-
-    .. math:: y = \gamma\,\frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
-
-    In training, :math:`\mu` and :math:`\sigma^2` are the batch's (the variance divided by n), and
-    the running ones move towards them (there divided by n - 1, as in PyTorch); in evaluation they
-    are the running ones.
-
-    Parameters
-    ----------
-    features : int
-        Size of the last axis of the input.
-    momentum : float
-        Share of the new value in the running ones, in [0, 1]. (The book's momentum is 1 minus it.)
-    eps : float
-        Added to the variance, above 0.
-    dtype : dtype, optional
-        Of parameters and buffers; `get_default_dtype` by default.
-
-    Raises
-    ------
-    LayerError
-        An argument is not as described, or a training batch has fewer than two rows: then every
-        output would be the shift, and every gradient 0.
-
-    References
-    ----------
-    S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing
-    internal covariate shift", ICML 2015, algorithms 1 and 2.
-    """
-
-    def __init__(
-        self, features: int, *, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = None
-    ) -> None:
-        _positive("BatchNorm1d", "features", features)
-        if not (0 <= momentum <= 1 and eps > 0):
-            raise LayerError(
-                f"BatchNorm1d: found momentum={momentum!r}, eps={eps!r}; expected momentum in "
-                "[0, 1] and eps above 0\n  fix: leave them at their defaults, 0.1 and 1e-5"
-            )
-        dtype = as_dtype(dtype)
-        self.features, self.momentum, self.eps = features, momentum, eps
-        self.scale = Parameter(np.ones(features, dtype), name="scale")
-        self.shift = Parameter(np.zeros(features, dtype), name="shift")
-        self.running_mean = Buffer(np.zeros(features, dtype))
-        self.running_var = Buffer(np.ones(features, dtype))
-
-    def forward(self, x: Any) -> Any:
-        """Return the normalised batch.
-
-        Parameters
-        ----------
-        x : array_like, shape (batch, features)
-            The inputs.
-        """
-        x = x if isinstance(x, Tensor) else np.asarray(x)
-        if x.ndim != 2 or x.shape[1] != self.features or (self.training and len(x) < 2):
-            least = ", and at least two rows in training" if self.training else ""
-            raise LayerError(
-                f"BatchNorm1d: found an input of shape {x.shape}; expected (batch, "
-                f"{self.features}){least}\n"
-                "  fix: call eval() before single samples; a loader with last='drop' has none"
-            )
-        if not self.training:
-            mean, var = self.running_mean.data, self.running_var.data
-            return (x - mean) / np.sqrt(var + self.eps) * self.scale + self.shift
-        mean = np.mean(x, axis=0)
-        centred = x - mean
-        var = np.mean(np.square(centred), axis=0)
-        self._remember(self.running_mean.data, mean, 1.0)
-        self._remember(self.running_var.data, var, len(x) / (len(x) - 1))
-        return centred / np.sqrt(var + self.eps) * self.scale + self.shift
-
-    def _remember(self, running: np.ndarray[Any, Any], new: Any, correction: float) -> None:
-        """Move a running value towards the batch's, in place: it is part of the state."""
-        value = new.numpy() if isinstance(new, Tensor) else new
-        np.multiply(running, 1 - self.momentum, out=running)
-        np.add(running, value * (self.momentum * correction), out=running, casting="same_kind")
-
-    def describe(self) -> str:
-        """Return the number of features."""
-        return str(self.features)
-
-
-def _positive(layer: str, name: str, size: Any) -> None:
+def positive(layer: str, name: str, size: Any) -> None:
+    """Raise `LayerError` unless a size that a layer was given is an integer of at least 1."""
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
         raise LayerError(
             f"{layer}: found {name}={size!r}; expected an integer of at least 1\n"

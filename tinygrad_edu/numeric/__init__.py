@@ -10,6 +10,7 @@ from tinygrad_edu.numeric.difference import (
     gradient_descent,
     numerical_diff,
     numerical_gradient,
+    numerical_hessian,
     numerical_jacobian,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "gradient_descent",
     "numerical_diff",
     "numerical_gradient",
+    "numerical_hessian",
     "numerical_jacobian",
 ]

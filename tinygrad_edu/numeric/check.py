@@ -88,7 +88,8 @@ def gradcheck(
         ``named_parameters()`` or ``parameters()``) is checked in its parameters too, by name.
     inputs : array_like or Tensor, or tuple or list of them
         The arguments of `f`. Gradients are checked for the Tensors that require one; if none does,
-        for all that is floating. The others are handed to `f` as they are.
+        for all that is floating. The others are handed to `f` as they are. A complex input is
+        checked as two real ones, its parts, and a complex output as two real outputs.
     rtol : float, positive
         The error that is allowed, relative to the gradient along a direction.
     atol : float, at least 0

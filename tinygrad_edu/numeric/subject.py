@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.op import OPS
 from tinygrad_edu.core.tensor import Tensor, enable_grad
 from tinygrad_edu.core.transforms import gradients
 from tinygrad_edu.errors import CheckError, GradientTypeError, NumericError, describe_value
@@ -88,7 +89,7 @@ class Subject:
         ]
 
     def outputs(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return what the function gives, as a list of floating Tensors."""
+        """Return what the function gives, as a list of real Tensors, two for a complex one."""
         given = self.call(*tensors)
         several = list(given) if isinstance(given, (tuple, list)) else [given]
         for out in several:
@@ -98,7 +99,12 @@ class Subject:
                     "  fix: return what ops make of the Tensors, or a tuple of such; values taken "
                     "out with .numpy() or float() have lost their gradient"
                 )
-        floating = [out for out in several if out.dtype.kind == "f"]
+        floating = [
+            part
+            for out in several
+            if out.dtype.kind in "fc"
+            for part in ((out.real, out.imag) if out.dtype.kind == "c" else (out,))
+        ]
         if not floating:
             raise GradientTypeError(
                 f"{self.title}: f returned {several[0].dtype if several else 'nothing'}, which has "
@@ -125,15 +131,22 @@ def prepared(f: Function, inputs: Any) -> Iterator[Subject]:
     parameters = _parameters(f)
     notes: list[str] = []
     chosen = _chosen(args, parameters, notes)
-    names = [f"input {i}" for i in chosen] + [f"parameter {name!r}" for name in parameters]
+    given = [f"input {i}" for i in chosen] + [f"parameter {name!r}" for name in parameters]
     sources = [args[i] for i in chosen] + list(parameters.values())
-    points = [_float64(name, value, notes) for name, value in zip(names, sources, strict=True)]
+    names, points, halved = [], [], []
+    for name, value in zip(given, sources, strict=True):
+        parts = _float64(name, value, notes)
+        halved.append(len(parts) == 2)
+        names += [f"{name}, real part", f"{name}, imaginary part"] if halved[-1] else [name]
+        points += parts
 
     def call(*tensors: Tensor) -> Any:
         filled = [_fixed(arg, tensors[0].dtype) for arg in args]
-        for i, tensor in zip(chosen, tensors, strict=False):
+        rest = iter(tensors)
+        whole = [OPS["to_complex"](next(rest), next(rest)) if h else next(rest) for h in halved]
+        for i, tensor in zip(chosen, whole, strict=False):
             filled[i] = tensor
-        for parameter, tensor in zip(parameters.values(), tensors[len(chosen) :], strict=True):
+        for parameter, tensor in zip(parameters.values(), whole[len(chosen) :], strict=True):
             # The handle is borrowed: the module's own array and leaf are put aside, untouched.
             parameter._data, parameter._node = tensor._data, tensor._node
         return f(*filled)
@@ -185,12 +198,7 @@ def _chosen(args: Sequence[Any], parameters: Any, notes: list[str]) -> list[int]
     """Return the positions of the arguments whose gradients are checked."""
     dtypes = [np.asarray(a.numpy() if isinstance(a, Tensor) else a).dtype for a in args]
     asked = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
-    chosen = asked or [i for i, dtype in enumerate(dtypes) if dtype.kind == "f"]
-    if any(dtypes[i].kind == "c" for i in range(len(args))):
-        raise GradientTypeError(
-            "gradcheck: an input is complex\n"
-            "  fix: check f as a function of the real and the imaginary part"
-        )
+    chosen = asked or [i for i, dtype in enumerate(dtypes) if dtype.kind in "fc"]
     if not chosen and not parameters:
         raise GradientTypeError(
             f"gradcheck: no input is floating, they are {', '.join(map(str, dtypes)) or 'none'}; "
@@ -200,31 +208,36 @@ def _chosen(args: Sequence[Any], parameters: Any, notes: list[str]) -> list[int]
     for i in sorted(set(range(len(args))) - set(chosen)):
         notes.append(
             f"input {i} ({dtypes[i]}) was held fixed"
-            + ("" if dtypes[i].kind == "f" else "; convert it with astype(np.float64) to check it")
+            + ("" if dtypes[i].kind in "fc" else "; convert it with astype(np.float64) to check it")
         )
     return chosen
 
 
-def _float64(name: str, value: Any, notes: list[str]) -> Array:
+def _float64(name: str, value: Any, notes: list[str]) -> list[Array]:
+    """Return the point in float64; of complex numbers the real and the imaginary part."""
     array = np.asarray(value.numpy() if isinstance(value, Tensor) else value)
-    if array.dtype != np.float64:
+    wide = np.dtype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    if array.dtype != wide:
         notes.append(
-            f"{name} is {array.dtype}: checked in a float64 copy, since rounding in {array.dtype} "
+            f"{name} is {array.dtype}: checked in a {wide} copy, since rounding in {array.dtype} "
             "would drown the slopes"
         )
-    point = array.astype(np.float64)
+    point = array.astype(wide)
     if not np.isfinite(point).all():
         index = tuple(int(k) for k in np.argwhere(~np.isfinite(point))[0])
         raise NumericError(f"gradcheck: {name} is {point[index]} at {index}; give finite numbers.")
-    return point
+    return [point.real.copy(), point.imag.copy()] if wide.kind == "c" else [point]
 
 
 def _fixed(arg: Any, dtype: Any) -> Any:
     """Return a copy of an argument that is held fixed; floating ones get the dtype of the run."""
-    if isinstance(arg, Tensor):
-        return Tensor(arg.numpy(), dtype=dtype if arg.dtype.kind == "f" else None)
-    if isinstance(arg, np.ndarray):
-        return np.array(arg, dtype=dtype if arg.dtype.kind == "f" else None)
+    if isinstance(arg, (Tensor, np.ndarray)):
+        kind = arg.dtype.kind
+        wanted = np.result_type(dtype, np.complex64) if kind == "c" else dtype
+        wanted = wanted if kind in "fc" else None
+        if isinstance(arg, Tensor):
+            return Tensor(arg.numpy(), dtype=wanted)
+        return np.array(arg, dtype=wanted)
     return arg
 
 

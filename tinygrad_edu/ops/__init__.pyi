@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_edu.core.tensor import Tensor
+from tinygrad_edu.ops.order import Ranked
 
 __all__ = [
     "abs",
@@ -49,6 +50,8 @@ __all__ = [
     "avg_pool3d",
     "baddbmm",
     "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "bincount",
     "bitwise_and",
     "bitwise_or",
@@ -63,16 +66,21 @@ __all__ = [
     "cbrt",
     "ceil",
     "celu",
+    "cholesky",
     "choose",
     "chunk",
     "clamp",
     "clip",
     "clip_gradient",
     "clip_through",
+    "cofactor",
+    "cofactor_derivative",
     "col2im",
     "column_stack",
     "compress",
+    "concat",
     "concatenate",
+    "cond",
     "conj",
     "conjugate",
     "conv1d",
@@ -83,35 +91,52 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "convolution",
+    "convolve",
     "copy",
+    "copysign",
     "corrcoef",
+    "correlate",
     "cos",
     "cosh",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "count_nonzero",
     "cov",
     "crop",
     "cross",
+    "cross_entropy",
+    "ctc_loss",
     "cummax",
     "cummin",
     "cumprod",
     "cumsum",
     "cumulative_prod",
     "cumulative_sum",
+    "cumulative_trapezoid",
     "deg2rad",
+    "degrees",
     "delete",
     "depthwise_conv2d",
+    "det",
     "diag",
     "diag_embed",
     "diagflat",
     "diagonal",
+    "dice_loss",
+    "diff",
     "digitize",
     "divide",
+    "divmod",
     "dot",
     "dropout",
     "dropout1d",
     "dropout2d",
     "dsplit",
     "dstack",
+    "ediff1d",
+    "eigh",
+    "eigh_packed",
+    "eigvalsh",
     "einsum",
     "elu",
     "embedding",
@@ -123,8 +148,11 @@ __all__ = [
     "exp",
     "exp2",
     "expand_dims",
+    "expm",
     "expm1",
+    "expm_frechet",
     "extract",
+    "fabs",
     "fft",
     "fft2",
     "fftn",
@@ -143,6 +171,7 @@ __all__ = [
     "fold",
     "gather",
     "gaussian_dropout",
+    "gaussian_nll_loss",
     "gaussian_noise",
     "geglu",
     "gelu",
@@ -151,6 +180,7 @@ __all__ = [
     "global_avg_pool",
     "global_max_pool",
     "glu",
+    "gradient",
     "gradient_reversal",
     "greater",
     "greater_equal",
@@ -169,9 +199,12 @@ __all__ = [
     "heaviside",
     "heaviside_through",
     "hfft",
+    "hinge_embedding_loss",
+    "hinge_loss",
     "histogram_bin_edges",
     "hsplit",
     "hstack",
+    "huber_loss",
     "hypot",
     "identity",
     "ifft",
@@ -189,23 +222,32 @@ __all__ = [
     "inner",
     "insert",
     "instance_norm",
+    "interp",
     "interpolate",
+    "inv",
     "invert",
     "irfft",
     "irfft2",
     "irfftn",
+    "isclose",
     "iscomplex",
     "isfinite",
     "isinf",
     "isnan",
     "isreal",
+    "jensen_shannon",
+    "kl_div",
     "kron",
     "kthvalue",
+    "l1_loss",
     "layer_norm",
+    "ldexp",
     "leaky_relu",
     "less",
     "less_equal",
     "linalg_cross",
+    "linalg_diagonal",
+    "linalg_outer",
     "linalg_trace",
     "linear",
     "local_response_norm",
@@ -214,11 +256,14 @@ __all__ = [
     "log1p",
     "log2",
     "log_cosh",
+    "log_cosh_loss",
     "log_sigmoid",
     "log_softmax",
+    "logabsdet",
     "logaddexp",
     "logaddexp2",
     "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -229,11 +274,15 @@ __all__ = [
     "lstm_cell",
     "lstm_scan",
     "lstm_step",
+    "lstsq",
+    "margin_ranking_loss",
     "masked_fill",
     "masked_scatter",
     "masked_select",
     "matmul",
     "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
     "matrix_transpose",
     "matvec",
     "max",
@@ -243,17 +292,25 @@ __all__ = [
     "max_pool3d",
     "maximum",
     "mean",
+    "mean_absolute_error",
+    "mean_squared_error",
     "median",
     "meshgrid",
     "min",
     "minimum",
     "mish",
     "mm",
+    "modf",
     "moveaxis",
+    "mse_loss",
     "msort",
     "multi_dot",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "multiply",
     "mv",
+    "nan_to_num",
     "nanargmax",
     "nanargmin",
     "nancumprod",
@@ -269,6 +326,8 @@ __all__ = [
     "nansum",
     "nanvar",
     "negative",
+    "nextafter",
+    "nll_loss",
     "nonzero",
     "norm",
     "normalize",
@@ -280,11 +339,14 @@ __all__ = [
     "p_norm",
     "pad",
     "pad_constant",
+    "pairwise_distance",
     "partition",
     "percentile",
     "permute",
+    "pinv",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "poisson_nll_loss",
     "polar",
     "positive",
     "power",
@@ -293,9 +355,12 @@ __all__ = [
     "ptp",
     "put",
     "put_along_axis",
+    "qr",
+    "qr_packed",
     "quantile",
     "quick_gelu",
     "rad2deg",
+    "radians",
     "ravel",
     "real",
     "reciprocal",
@@ -330,23 +395,34 @@ __all__ = [
     "selu",
     "setitem",
     "sigmoid",
+    "sigmoid_focal_loss",
     "sign",
+    "sign_of_det",
     "sign_through",
+    "signbit",
     "silu",
     "sin",
     "sinc",
     "sinh",
     "sliding_window_view",
+    "slogdet",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmax2d",
+    "softmax_cross_entropy",
+    "softmax_focal_loss",
     "softmin",
     "softplus",
     "softshrink",
     "softsign",
+    "solve",
+    "solve_triangular",
     "sort",
     "split",
     "sqrt",
     "square",
+    "squared_hinge_loss",
     "squareplus",
     "squeeze",
     "stack",
@@ -357,6 +433,9 @@ __all__ = [
     "subtract",
     "sum",
     "sum_to",
+    "svd",
+    "svd_packed",
+    "svdvals",
     "swapaxes",
     "swiglu",
     "swish",
@@ -366,13 +445,17 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "tensordot",
+    "tensorinv",
+    "tensorsolve",
     "threshold",
     "tile",
     "to_complex",
     "topk",
     "trace",
     "transpose",
+    "trapezoid",
     "tril",
+    "triplet_margin_loss",
     "triu",
     "trunc",
     "unbind",
@@ -389,6 +472,7 @@ __all__ = [
     "vector_norm",
     "vsplit",
     "vstack",
+    "weighted",
     "where",
     "windows",
     "xlogy",
@@ -484,7 +568,7 @@ def argsort(x: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> 
 def argwhere(x: Any) -> Tensor:
     """The indices of the elements that are not 0, in rows."""
 
-def array_split(x: Any, indices_or_sections: Any, axis: Any = 0) -> Tensor:
+def array_split(x: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tensor]:
     """Cut along an axis into parts of nearly equal length, the longer first; returns a list."""
 
 def astype(x: Any, dtype: Any) -> Tensor:
@@ -523,6 +607,12 @@ def baddbmm(c: Any, a: Any, b: Any, beta: Any = 1, alpha: Any = 1) -> Tensor:
 def batch_norm(x: Any, scale: Any = None, shift: Any = None, mean: Any = None, var: Any = None, axis: Any = 1, eps: Any = 1e-05) -> Tensor:
     """Each feature normalised over the batch, or by the mean and var that are given."""
 
+def binary_cross_entropy(probabilities: Any, target: Any, weight: Any = None, reduction: Any = 'mean') -> Tensor:
+    """Cross-entropy of probabilities against targets in [0, 1]; nothing is clipped."""
+
+def binary_cross_entropy_with_logits(logits: Any, targets: Any, weight: Any = None, pos_weight: Any = None, reduction: Any = 'mean') -> Tensor:
+    """Cross-entropy of sigmoid(logits) against targets in [0, 1], without overflow."""
+
 def bincount(x: Any, weights: Any = None, minlength: Any = 0) -> Tensor:
     """How often each whole number occurs, or the sum of its weights."""
 
@@ -544,7 +634,7 @@ def block(arrays: Sequence[Any]) -> Tensor:
 def bmm(a: Any, b: Any) -> Tensor:
     """Matrix product; stacks of matrices broadcast, a single axis is a row or a column."""
 
-def broadcast_arrays(*arrays: Any) -> Tensor:
+def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
     """Repeat each array to the shape of all; returns a tuple."""
 
 def broadcast_to(x: Any, shape: Any) -> Tensor:
@@ -565,10 +655,13 @@ def ceil(x: Any) -> Tensor:
 def celu(x: Any, alpha: Any = 1.0) -> Tensor:
     """Exponential linear unit of continuous slope."""
 
+def cholesky(x: Any, upper: Any = False) -> Tensor:
+    """Lower triangular factor of a symmetric, positive definite matrix; or the upper one."""
+
 def choose(a: Any, choices: Sequence[Any], *, mode: Any = 'raise') -> Tensor:
     """Take each element from the array that an index array names."""
 
-def chunk(x: Any, chunks: Any, axis: Any = 0) -> Tensor:
+def chunk(x: Any, chunks: Any, axis: Any = 0) -> list[Tensor]:
     """Cut along an axis into at most so many parts of equal length, the last shorter."""
 
 def clamp(a: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
@@ -583,6 +676,12 @@ def clip_gradient(x: Any, limit: Any) -> Tensor:
 def clip_through(x: Any, low: Any, high: Any) -> Tensor:
     """x kept within [low, high]; the gradient passes outside of it too."""
 
+def cofactor(x: Any) -> Tensor:
+    """Matrix of the cofactors of a square matrix: the gradient of its determinant."""
+
+def cofactor_derivative(x: Any, e: Any) -> Tensor:
+    """Change of the cofactors of x along e: the second derivative of the determinant."""
+
 def col2im(col: Any, input_shape: Any, filter_h: Any, filter_w: Any, stride: Any = 1, pad: Any = 0) -> Tensor:
     """Add rows of windows back into images, overlaps summed: the adjoint of im2col (the book's)."""
 
@@ -592,8 +691,14 @@ def column_stack(arrays: Sequence[Any]) -> Tensor:
 def compress(condition: Any, x: Any, axis: Any = None) -> Tensor:
     """Take the slices for which the condition holds, which may be shorter than the axis."""
 
+def concat(arrays: Sequence[Any], axis: Any = 0) -> Tensor:
+    """Join along an axis that exists; along the first, flattened, for axis None."""
+
 def concatenate(arrays: Sequence[Any], axis: Any = 0) -> Tensor:
     """Join along an axis that exists; along the first, flattened, for axis None."""
+
+def cond(x: Any, p: Any = None) -> Tensor:
+    """Return the condition number: how much solving with x may enlarge a relative error."""
 
 def conj(x: Any) -> Tensor:
     """Complex conjugate: the imaginary part negated."""
@@ -625,17 +730,32 @@ def conv_transpose3d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, pad
 def convolution(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, activation: Any = None, pool: Any = 1) -> Tensor:
     """Convolution over all spatial axes, with optional activation and max pooling behind it."""
 
+def convolve(a: Any, v: Any, mode: Any = 'full') -> Tensor:
+    """Convolution of two signals on one axis: whole, as long as the longer, or without ends."""
+
 def copy(x: Any) -> Tensor:
     """The same value in memory of its own."""
 
+def copysign(a: Any, b: Any) -> Tensor:
+    """The first value with the sign of the second."""
+
 def corrcoef(x: Any, y: Any = None, rowvar: Any = True) -> Tensor:
     """Correlation coefficients of variables, which are the rows of x, and of y if given."""
+
+def correlate(a: Any, v: Any, mode: Any = 'valid') -> Tensor:
+    """Return the products of a signal with another, conjugated if complex, moved along it."""
 
 def cos(x: Any) -> Tensor:
     """Cosine."""
 
 def cosh(x: Any) -> Tensor:
     """Hyperbolic cosine."""
+
+def cosine_embedding_loss(a: Any, b: Any, target: Any, margin: Any = 0.0, reduction: Any = 'mean') -> Tensor:
+    """1 minus the cosine of pairs that belong together (1), its excess over a margin of others (-1)."""
+
+def cosine_similarity(a: Any, b: Any, axis: Any = -1, eps: Any = 1e-08) -> Tensor:
+    """Cosine of the angle between vectors along an axis."""
 
 def count_nonzero(x: Any, axis: Any = None, keepdims: Any = False) -> Tensor:
     """Number of elements that are not zero."""
@@ -648,6 +768,12 @@ def crop(x: Any, pad_width: Any) -> Tensor:
 
 def cross(a: Any, b: Any, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axis: Any = None) -> Tensor:
     """Return the vectors that are perpendicular to two others, as long as the area they span."""
+
+def cross_entropy(logits: Any, labels: Any, label_smoothing: Any = 0.0, ignore_index: Any = None, weight: Any = None, reduction: Any = 'mean') -> Tensor:
+    """Cross-entropy of softmax(logits) against class numbers, one-hot rows or probabilities."""
+
+def ctc_loss(log_probabilities: Any, labels: Any, input_lengths: Any, label_lengths: Any, blank: Any = 0, zero_infinity: Any = False, reduction: Any = 'mean') -> Tensor:
+    """Negative log-likelihood of a labelling, summed over all its alignments to the steps."""
 
 def cummax(x: Any, axis: Any = 0) -> Tensor:
     """Largest element so far along an axis."""
@@ -667,14 +793,23 @@ def cumulative_prod(x: Any, axis: Any = None, *, include_initial: Any = False) -
 def cumulative_sum(x: Any, axis: Any = None, *, include_initial: Any = False) -> Tensor:
     """Sum up along an axis, with the 0 before the first element if asked."""
 
+def cumulative_trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1, initial: Any = None) -> Tensor:
+    """Integrate samples from the first to each, by straight lines between them."""
+
 def deg2rad(x: Any) -> Tensor:
     """Degrees as radians."""
+
+def degrees(x: Any) -> Tensor:
+    """Radians as degrees."""
 
 def delete(x: Any, obj: Any, axis: Any = None) -> Tensor:
     """Leave out elements along an axis, of the flattened array for axis None."""
 
 def depthwise_conv2d(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Tensor:
     """Convolve each channel with filters of its own; the weight is (maps, 1, height, width)."""
+
+def det(x: Any) -> Tensor:
+    """Determinant of a square matrix."""
 
 def diag(x: Any, k: Any = 0) -> Tensor:
     """Take the diagonal of a matrix, or put a vector on the diagonal of one."""
@@ -688,11 +823,20 @@ def diagflat(x: Any, k: Any = 0) -> Tensor:
 def diagonal(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tensor:
     """Diagonal in the plane of two axes, as the last axis of the result."""
 
+def dice_loss(probabilities: Any, target: Any, smooth: Any = 1.0, reduction: Any = 'mean') -> Tensor:
+    """1 minus the share that masks of probabilities have in common, sample by sample."""
+
+def diff(x: Any, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = None) -> Tensor:
+    """Return the differences of neighbours along an axis, `n` times."""
+
 def digitize(x: Any, bins: Any, right: Any = False) -> Tensor:
     """The number of the bin into which each value falls."""
 
 def divide(a: Any, b: Any) -> Tensor:
     """Quotient."""
+
+def divmod(a: Any, b: Any) -> tuple[Tensor, ...]:
+    """Return the whole quotient and the remainder; a tuple."""
 
 def dot(a: Any, b: Any) -> Tensor:
     """Multiply scalars, multiply matrices, else sum over a's last and b's last but one axis."""
@@ -706,11 +850,23 @@ def dropout1d(x: Any, p: Any = 0.5, rng: Any = None, mask: Any = None) -> Tensor
 def dropout2d(x: Any, p: Any = 0.5, rng: Any = None, mask: Any = None) -> Tensor:
     """Whole channels of (batch, channels, height, width) dropped together."""
 
-def dsplit(x: Any, indices_or_sections: Any) -> Tensor:
+def dsplit(x: Any, indices_or_sections: Any) -> list[Tensor]:
     """Cut along the third axis; returns a list."""
 
 def dstack(arrays: Sequence[Any]) -> Tensor:
     """Join along the third axis."""
+
+def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
+    """Return the differences of neighbours of the flattened array, between given ends."""
+
+def eigh(x: Any, UPLO: Any = 'L') -> tuple[Tensor, Tensor]:
+    """Return the eigenvalues and the eigenvectors of a symmetric matrix."""
+
+def eigh_packed(x: Any, UPLO: Any = 'L') -> Tensor:
+    """Eigenvalues of a symmetric matrix as first row, its eigenvectors as columns below."""
+
+def eigvalsh(x: Any, UPLO: Any = 'L') -> Tensor:
+    """Eigenvalues of a symmetric matrix, in ascending order."""
 
 def einsum(subscripts: Any, *operands: Any) -> Tensor:
     """Sum of products in Einstein's notation, such as 'ij,jk->ik'."""
@@ -745,11 +901,20 @@ def exp2(x: Any) -> Tensor:
 def expand_dims(x: Any, axis: Any) -> Tensor:
     """Insert axes of length 1."""
 
+def expm(x: Any) -> Tensor:
+    """Matrix exponential."""
+
 def expm1(x: Any) -> Tensor:
     """Exponential minus 1, exact near 0."""
 
+def expm_frechet(x: Any, e: Any) -> Tensor:
+    """Change of the matrix exponential of x along e: its Fréchet derivative."""
+
 def extract(condition: Any, x: Any) -> Tensor:
     """Take the elements where the condition holds, both seen on one axis."""
+
+def fabs(x: Any) -> Tensor:
+    """Absolute value."""
 
 def fft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None) -> Tensor:
     """Discrete Fourier transform along an axis."""
@@ -805,6 +970,9 @@ def gather(x: Any, axis: Any, indices: Any) -> Tensor:
 def gaussian_dropout(x: Any, p: Any = 0.5, rng: Any = None, noise: Any = None) -> Tensor:
     """Normal noise multiplied in, of the deviation that dropout has."""
 
+def gaussian_nll_loss(mean: Any, target: Any, variance: Any, full: Any = False, eps: Any = 1e-06, reduction: Any = 'mean') -> Tensor:
+    """Negative log-likelihood of targets under normal distributions with learnt variances."""
+
 def gaussian_noise(x: Any, std: Any = 0.1, rng: Any = None, noise: Any = None) -> Tensor:
     """Normal noise of standard deviation std added."""
 
@@ -828,6 +996,9 @@ def global_max_pool(x: Any, keepdims: Any = False) -> Tensor:
 
 def glu(x: Any, axis: Any = -1) -> Tensor:
     """First half along an axis, gated by sigmoid of the second half."""
+
+def gradient(x: Any, *varargs: Any = (), axis: Any = None, edge_order: Any = 1) -> Any:
+    """Return the slopes of samples by central differences, a tuple of them for several axes."""
 
 def gradient_reversal(x: Any, scale: Any = 1.0) -> Tensor:
     """The same value; the gradient is turned round, as adversarial training needs it."""
@@ -883,14 +1054,23 @@ def heaviside_through(x: Any) -> Tensor:
 def hfft(a: Any, n: Any = None, axis: Any = -1, norm: Any = None) -> Tensor:
     """Transform of numbers that mirror themselves conjugated: real, given one half of them."""
 
+def hinge_embedding_loss(distances: Any, target: Any, margin: Any = 1.0, reduction: Any = 'mean') -> Tensor:
+    """Distances of pairs that belong together (1), and what others (-1) lack to a margin."""
+
+def hinge_loss(scores: Any, target: Any, margin: Any = 1.0, reduction: Any = 'mean') -> Tensor:
+    """What scores lack to be on the side of their target, 1 or -1, by a margin."""
+
 def histogram_bin_edges(x: Any, bins: Any = 10, range: Any = None) -> Tensor:
     """The edges of equal bins that hold all elements."""
 
-def hsplit(x: Any, indices_or_sections: Any) -> Tensor:
+def hsplit(x: Any, indices_or_sections: Any) -> list[Tensor]:
     """Cut along the second axis, a vector along its only one; returns a list."""
 
 def hstack(arrays: Sequence[Any]) -> Tensor:
     """Join along the second axis, vectors end to end."""
+
+def huber_loss(prediction: Any, target: Any, delta: Any = 1.0, reduction: Any = 'mean') -> Tensor:
+    """Mean of squared differences, halved, that go on as lines from delta on (Huber 1964)."""
 
 def hypot(a: Any, b: Any) -> Tensor:
     """Length of the vector (a, b)."""
@@ -943,8 +1123,14 @@ def insert(x: Any, obj: Any, values: Any, axis: Any = None) -> Tensor:
 def instance_norm(x: Any, scale: Any = None, shift: Any = None, eps: Any = 1e-05) -> Tensor:
     """Each channel of each sample normalised over its own places; channels are axis 1."""
 
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Tensor:
+    """Return the values at places between the points (xp, fp), on straight lines between them."""
+
 def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: Any = 'nearest', align_corners: Any = False) -> Tensor:
     """Resize images: by the nearest element, or linearly between neighbours along each axis."""
+
+def inv(x: Any) -> Tensor:
+    """Inverse of a square matrix."""
 
 def invert(x: Any) -> Tensor:
     """All bits turned."""
@@ -957,6 +1143,9 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Ten
 
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Tensor:
     """Real numbers of which `rfftn` gives this spectrum, halved along the last axis."""
+
+def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False) -> Tensor:
+    """Whether two are nearly equal."""
 
 def iscomplex(x: Any) -> Tensor:
     """Whether the imaginary part is not 0."""
@@ -973,14 +1162,26 @@ def isnan(x: Any) -> Tensor:
 def isreal(x: Any) -> Tensor:
     """Whether the imaginary part is 0."""
 
+def jensen_shannon(p: Any, q: Any, axis: Any = -1, reduction: Any = 'mean') -> Tensor:
+    """Divergence of Jensen and Shannon between probabilities along an axis: symmetric, finite."""
+
+def kl_div(log_probabilities: Any, target: Any, log_target: Any = False, reduction: Any = 'mean') -> Tensor:
+    """Divergence of Kullback and Leibler of log probabilities from a target, term by term."""
+
 def kron(a: Any, b: Any) -> Tensor:
     """Multiply each element of one array with the whole of the other, in blocks."""
 
-def kthvalue(x: Any, k: Any, axis: Any = -1, keepdims: Any = False) -> Tensor:
+def kthvalue(x: Any, k: Any, axis: Any = -1, keepdims: Any = False) -> Ranked:
     """Pick the k-th smallest element along an axis, counted from 1, with its index."""
+
+def l1_loss(prediction: Any, target: Any, reduction: Any = 'mean') -> Tensor:
+    """Mean of absolute differences; the shapes must be equal."""
 
 def layer_norm(x: Any, scale: Any = None, shift: Any = None, axis: Any = -1, eps: Any = 1e-05) -> Tensor:
     """Each sample normalised over its own features."""
+
+def ldexp(x: Any, i: Any) -> Tensor:
+    """Product with a power of 2, exact."""
 
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Tensor:
     """Rectified linear unit that leaks to the left."""
@@ -993,6 +1194,12 @@ def less_equal(a: Any, b: Any) -> Tensor:
 
 def linalg_cross(a: Any, b: Any, axis: Any = -1) -> Tensor:
     """Return the cross product along one axis of both, as np.linalg.cross has it."""
+
+def linalg_diagonal(x: Any, offset: Any = 0) -> Tensor:
+    """Take the diagonals of the matrices in the last two axes, as np.linalg.diagonal has it."""
+
+def linalg_outer(a: Any, b: Any) -> Tensor:
+    """Multiply each element of one vector with each of the other, as np.linalg.outer has it."""
 
 def linalg_trace(x: Any, offset: Any = 0) -> Tensor:
     """Sum the diagonals of the matrices in the last two axes, as np.linalg.trace has it."""
@@ -1018,11 +1225,17 @@ def log2(x: Any) -> Tensor:
 def log_cosh(x: Any) -> Tensor:
     """Logarithm of cosh, without overflow and exact near 0."""
 
+def log_cosh_loss(prediction: Any, target: Any, reduction: Any = 'mean') -> Tensor:
+    """Mean of log cosh of differences: a parabola near 0, lines far away, smooth throughout."""
+
 def log_sigmoid(x: Any) -> Tensor:
     """Logarithm of the sigmoid."""
 
 def log_softmax(x: Any, axis: Any = -1) -> Tensor:
     """Logarithm of softmax, without overflow."""
+
+def logabsdet(x: Any) -> Tensor:
+    """Logarithm of the absolute determinant, without overflow."""
 
 def logaddexp(a: Any, b: Any) -> Tensor:
     """Logarithm of a sum of exponentials."""
@@ -1032,6 +1245,9 @@ def logaddexp2(a: Any, b: Any) -> Tensor:
 
 def logcumsumexp(x: Any, axis: Any = 0) -> Tensor:
     """Logarithm of the running sum of exponentials along an axis, without overflow."""
+
+def logdet(x: Any) -> Tensor:
+    """Return the logarithm of the determinant: nan where that is negative, -inf where it is 0."""
 
 def logical_and(a: Any, b: Any) -> Tensor:
     """Whether both are true."""
@@ -1054,7 +1270,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: Any = False) -> Tensor:
 def lp_pool(x: Any, size: Any, p: Any = 2, stride: Any = None, ceil_mode: Any = False) -> Tensor:
     """The p-norm of each window."""
 
-def lstm_cell(x: Any, h: Any, c: Any, w_x: Any, w_h: Any, bias: Any = None) -> Tensor:
+def lstm_cell(x: Any, h: Any, c: Any, w_x: Any, w_h: Any, bias: Any = None) -> tuple[Tensor, Tensor]:
     """One step of a long short-term memory: the pair of state and cell after it."""
 
 def lstm_scan(z: Any, h: Any, c: Any, w_h: Any, reverse: Any = False) -> Tensor:
@@ -1062,6 +1278,12 @@ def lstm_scan(z: Any, h: Any, c: Any, w_h: Any, reverse: Any = False) -> Tensor:
 
 def lstm_step(x: Any, h: Any, c: Any, w_x: Any, w_h: Any, bias: Any = None) -> Tensor:
     """One step of a long short-term memory; state and cell beside each other in one array."""
+
+def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what minimises |a y - b|, the shortest such y if there are several."""
+
+def margin_ranking_loss(a: Any, b: Any, target: Any, margin: Any = 0.0, reduction: Any = 'mean') -> Tensor:
+    """What a lacks to be above b (target 1) or below it (-1) by a margin."""
 
 def masked_fill(x: Any, mask: Any, value: Any) -> Tensor:
     """Put a value where the mask holds."""
@@ -1077,6 +1299,12 @@ def matmul(a: Any, b: Any) -> Tensor:
 
 def matrix_norm(x: Any, keepdims: Any = False, ord: Any = 'fro') -> Tensor:
     """Measure the matrices in the last two axes."""
+
+def matrix_power(x: Any, n: Any) -> Tensor:
+    """Multiply a square matrix n times with itself; with its inverse for negative n."""
+
+def matrix_rank(x: Any, tol: Any = None, hermitian: Any = False, rtol: Any = None) -> Tensor:
+    """Number of singular values that are not 0 to rounding."""
 
 def matrix_transpose(x: Any) -> Tensor:
     """Exchange the last two axes."""
@@ -1105,10 +1333,16 @@ def maximum(a: Any, b: Any) -> Tensor:
 def mean(x: Any, axis: Any = None, *, keepdims: Any = False, where: Any = True) -> Tensor:
     """Mean over axes."""
 
+def mean_absolute_error(prediction: Any, target: Any, reduction: Any = 'mean') -> Tensor:
+    """Mean of absolute differences; the shapes must be equal."""
+
+def mean_squared_error(prediction: Any, target: Any, reduction: Any = 'mean') -> Tensor:
+    """Mean of squared differences; the shapes must be equal."""
+
 def median(x: Any, axis: Any = None, *, keepdims: Any = False) -> Tensor:
     """Pick the middle element over axes, or the mean of the middle two."""
 
-def meshgrid(*arrays: Any, copy: Any = True, sparse: Any = False, indexing: Any = 'xy') -> Tensor:
+def meshgrid(*arrays: Any, copy: Any = True, sparse: Any = False, indexing: Any = 'xy') -> tuple[Tensor, ...]:
     """Return the coordinates of a grid, one array for each axis; returns a tuple."""
 
 def min(x: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = True) -> Tensor:
@@ -1123,8 +1357,14 @@ def mish(x: Any) -> Tensor:
 def mm(a: Any, b: Any) -> Tensor:
     """Matrix product; stacks of matrices broadcast, a single axis is a row or a column."""
 
+def modf(x: Any) -> tuple[Tensor, ...]:
+    """Return the fraction and the whole number towards 0, both with the sign of x; a tuple."""
+
 def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     """Move axes to new positions; the others keep their order."""
+
+def mse_loss(prediction: Any, target: Any, reduction: Any = 'mean') -> Tensor:
+    """Mean of squared differences; the shapes must be equal."""
 
 def msort(x: Any) -> Tensor:
     """Sort along the first axis."""
@@ -1132,11 +1372,23 @@ def msort(x: Any) -> Tensor:
 def multi_dot(arrays: Sequence[Any]) -> Tensor:
     """Multiply matrices in the order that takes the fewest multiplications of numbers."""
 
+def multi_margin_loss(scores: Any, labels: Any, p: Any = 1, margin: Any = 1.0, weight: Any = None, reduction: Any = 'mean') -> Tensor:
+    """What the score of the right class lacks to beat each other one by a margin."""
+
+def multilabel_margin_loss(scores: Any, labels: Any, reduction: Any = 'mean') -> Tensor:
+    """What the scores of several right classes lack to beat each wrong one by 1."""
+
+def multilabel_soft_margin_loss(scores: Any, target: Any, weight: Any = None, reduction: Any = 'mean') -> Tensor:
+    """Binary cross-entropy from logits, first averaged over the classes of a row."""
+
 def multiply(a: Any, b: Any) -> Tensor:
     """Product."""
 
 def mv(a: Any, b: Any) -> Tensor:
     """Matrix product; stacks of matrices broadcast, a single axis is a row or a column."""
+
+def nan_to_num(x: Any, copy: Any = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:
+    """Numbers in place of nan and of both infinities."""
 
 def nanargmax(x: Any, axis: Any = None, *, keepdims: Any = False) -> Tensor:
     """Index of the first largest element that is not nan."""
@@ -1183,7 +1435,13 @@ def nanvar(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: Any = False) ->
 def negative(x: Any) -> Tensor:
     """Negation."""
 
-def nonzero(x: Any) -> Tensor:
+def nextafter(a: Any, b: Any) -> Tensor:
+    """The next number of the dtype from a towards b."""
+
+def nll_loss(log_probabilities: Any, labels: Any, weight: Any = None, ignore_index: Any = None, reduction: Any = 'mean') -> Tensor:
+    """Negative log-likelihood: what log probabilities say against class numbers."""
+
+def nonzero(x: Any) -> tuple[Tensor, ...]:
     """Return where an array is not 0, an index array for each axis; returns a tuple."""
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Tensor:
@@ -1195,7 +1453,7 @@ def normalize(x: Any, p: Any = 2.0, axis: Any = -1) -> Tensor:
 def not_equal(a: Any, b: Any) -> Tensor:
     """Whether two differ."""
 
-def one_hot(labels: Any, num_classes: Any = None, dtype: Any = <class 'numpy.float64'>) -> Tensor:
+def one_hot(labels: Any, num_classes: Any = None, dtype: Any = 'float64') -> Tensor:
     """Rows with a 1 at the label, and zeros elsewhere."""
 
 def order_statistic(x: Any, rank: Any, axis: Any = -1) -> Tensor:
@@ -1216,6 +1474,9 @@ def pad(x: Any, pad_width: Any, mode: Any = 'constant', *, stat_length: Any = No
 def pad_constant(x: Any, pad_width: Any, constant_values: Any = 0) -> Tensor:
     """A constant, 0 by default, around the array."""
 
+def pairwise_distance(a: Any, b: Any, p: Any = 2.0, eps: Any = 0.0, keepdims: Any = False) -> Tensor:
+    """Distance of vectors along the last axis, by the p-norm."""
+
 def partition(x: Any, kth: Any, axis: Any = -1, kind: Any = 'introselect') -> Tensor:
     """The elements along an axis, those that would be sorted to kth in their places."""
 
@@ -1225,11 +1486,17 @@ def percentile(x: Any, q: Any, axis: Any = None, *, method: Any = 'linear', keep
 def permute(x: Any, axes: Any = None) -> Tensor:
     """Permute the axes; reverse them by default."""
 
+def pinv(x: Any, rcond: Any = None, hermitian: Any = False, rtol: Any = None) -> Tensor:
+    """Moore-Penrose inverse of a matrix of any shape and rank."""
+
 def pixel_shuffle(x: Any, factor: Any) -> Tensor:
     """Move channels into space: images grow by a factor along each axis, with fewer channels."""
 
 def pixel_unshuffle(x: Any, factor: Any) -> Tensor:
     """Move space into channels: undoes pixel_shuffle."""
+
+def poisson_nll_loss(rate: Any, target: Any, log_input: Any = True, full: Any = False, reduction: Any = 'mean') -> Tensor:
+    """Negative log-likelihood of counts under Poisson rates, or their logarithms."""
 
 def polar(length: Any, angle: Any) -> Tensor:
     """Complex number of a length and an angle in radians."""
@@ -1255,6 +1522,12 @@ def put(x: Any, indices: Any, values: Any) -> Tensor:
 def put_along_axis(x: Any, indices: Any, values: Any, axis: Any = -1) -> Tensor:
     """Return a copy with new values by an index array along one axis, as argsort gives it."""
 
+def qr(x: Any, mode: Any = 'reduced') -> Any:
+    """Return the factors Q and R; R alone for mode "r"."""
+
+def qr_packed(x: Any, complete: Any = False) -> Tensor:
+    """QR decomposition, the elements of Q and R in one row."""
+
 def quantile(x: Any, q: Any, axis: Any = None, *, method: Any = 'linear', keepdims: Any = False) -> Tensor:
     """Find the value below which the fraction q of the elements lies, over axes."""
 
@@ -1263,6 +1536,9 @@ def quick_gelu(x: Any) -> Tensor:
 
 def rad2deg(x: Any) -> Tensor:
     """Radians as degrees."""
+
+def radians(x: Any) -> Tensor:
+    """Degrees as radians."""
 
 def ravel(x: Any) -> Tensor:
     """Put all elements on one axis."""
@@ -1366,11 +1642,20 @@ def setitem(x: Any, index: Any, value: Any) -> Tensor:
 def sigmoid(x: Any) -> Tensor:
     """Logistic sigmoid."""
 
+def sigmoid_focal_loss(logits: Any, targets: Any, alpha: Any = 0.25, gamma: Any = 2.0, reduction: Any = 'mean') -> Tensor:
+    """Binary cross-entropy from logits in which what is right already counts less (Lin 2017)."""
+
 def sign(x: Any) -> Tensor:
     """-1, 0 or 1 by the sign; a complex number over its length."""
 
+def sign_of_det(x: Any) -> Tensor:
+    """Sign of the determinant: -1, 0 or 1."""
+
 def sign_through(x: Any) -> Tensor:
     """Sign; the gradient passes where x is within [-1, 1]."""
+
+def signbit(x: Any) -> Tensor:
+    """Whether the sign is minus, also of -0 and nan."""
 
 def silu(x: Any) -> Tensor:
     """Sigmoid linear unit, also called swish."""
@@ -1387,11 +1672,26 @@ def sinh(x: Any) -> Tensor:
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Tensor:
     """Take all windows of a shape, their axes behind those of the array."""
 
+def slogdet(x: Any) -> tuple[Tensor, Tensor]:
+    """Return the sign of the determinant and the logarithm of its absolute value."""
+
+def smooth_l1_loss(prediction: Any, target: Any, beta: Any = 1.0, reduction: Any = 'mean') -> Tensor:
+    """Mean of absolute differences, rounded off below beta: the Huber loss over beta."""
+
+def soft_margin_loss(scores: Any, target: Any, reduction: Any = 'mean') -> Tensor:
+    """Logistic loss of scores against targets 1 or -1, without overflow."""
+
 def softmax(x: Any, axis: Any = -1) -> Tensor:
     """Exponentials divided by their sum along an axis: positive, summing to 1."""
 
 def softmax2d(x: Any) -> Tensor:
     """Softmax over the channels of (batch, channels, height, width), pixel by pixel."""
+
+def softmax_cross_entropy(logits: Any, labels: Any, label_smoothing: Any = 0.0, ignore_index: Any = None, weight: Any = None, reduction: Any = 'mean') -> Tensor:
+    """Cross-entropy of softmax(logits) against class numbers, one-hot rows or probabilities."""
+
+def softmax_focal_loss(logits: Any, labels: Any, gamma: Any = 2.0, weight: Any = None, ignore_index: Any = None, reduction: Any = 'mean') -> Tensor:
+    """Cross-entropy from logits in which rows that are right already count less (Lin 2017)."""
 
 def softmin(x: Any, axis: Any = -1) -> Tensor:
     """Exponentials of the negated values, divided by their sum along an axis."""
@@ -1405,6 +1705,12 @@ def softshrink(x: Any, lambd: Any = 0.5) -> Tensor:
 def softsign(x: Any) -> Tensor:
     """Sigmoid without exponentials."""
 
+def solve(a: Any, b: Any) -> Tensor:
+    """Solution y of a y = b for a square matrix a; b is a vector, or a stack of matrices."""
+
+def solve_triangular(a: Any, b: Any, lower: Any = False, trans: Any = 0, unit_diagonal: Any = False) -> Tensor:
+    """Solve a y = b, or aᵀ y = b, reading one triangle of a only."""
+
 def sort(x: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Tensor:
     """The elements along an axis in ascending order."""
 
@@ -1416,6 +1722,9 @@ def sqrt(x: Any) -> Tensor:
 
 def square(x: Any) -> Tensor:
     """Square."""
+
+def squared_hinge_loss(scores: Any, target: Any, margin: Any = 1.0, reduction: Any = 'mean') -> Tensor:
+    """Hinge loss, squared: smooth to first order."""
 
 def squareplus(x: Any, b: Any = 4.0) -> Tensor:
     """Smooth rectifier without exponentials (Barron 2021); b is its width at 0."""
@@ -1447,6 +1756,15 @@ def sum(x: Any, axis: Any = None, *, keepdims: Any = False, where: Any = True) -
 def sum_to(x: Any, shape: Any) -> Tensor:
     """Sum over the axes along which `shape` was broadcast: the adjoint of broadcast_to."""
 
+def svd(x: Any, full_matrices: Any = True, compute_uv: Any = True, hermitian: Any = False) -> Any:
+    """Return the singular value decomposition; the singular values alone for compute_uv=False."""
+
+def svd_packed(x: Any, full_matrices: Any = True) -> Tensor:
+    """Singular value decomposition, the elements of U, s and Vᵀ in one row."""
+
+def svdvals(x: Any) -> Tensor:
+    """Singular values, in descending order."""
+
 def swapaxes(x: Any, axis1: Any, axis2: Any) -> Tensor:
     """Exchange two axes."""
 
@@ -1474,6 +1792,12 @@ def tanhshrink(x: Any) -> Tensor:
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     """Sum of products over the given pairs of axes."""
 
+def tensorinv(x: Any, ind: Any = 2) -> Tensor:
+    """Invert the linear map from the last axes to the first `ind` ones."""
+
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
+    """Solve for the tensor y whose contraction with the last axes of a is b."""
+
 def threshold(x: Any, threshold: Any, value: Any) -> Tensor:
     """x above a threshold, a fixed value up to it."""
 
@@ -1483,7 +1807,7 @@ def tile(x: Any, reps: Any) -> Tensor:
 def to_complex(re: Any, im: Any) -> Tensor:
     """Complex number of a real and an imaginary part."""
 
-def topk(x: Any, k: Any, axis: Any = -1, largest: Any = True) -> Tensor:
+def topk(x: Any, k: Any, axis: Any = -1, largest: Any = True) -> Ranked:
     """Pick the k largest or smallest elements along an axis, in order, with their indices."""
 
 def trace(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tensor:
@@ -1492,8 +1816,14 @@ def trace(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1) -> Tensor:
 def transpose(x: Any, axes: Any = None) -> Tensor:
     """Permute the axes; reverse them by default."""
 
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Tensor:
+    """Integrate samples along an axis, by straight lines between them."""
+
 def tril(x: Any, k: Any = 0) -> Tensor:
     """Lower triangle: zeros above the k-th diagonal."""
+
+def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: Any = 1.0, p: Any = 2.0, eps: Any = 0.0, swap: Any = False, reduction: Any = 'mean') -> Tensor:
+    """What an anchor lacks to be nearer to its positive than to its negative by a margin."""
 
 def triu(x: Any, k: Any = 0) -> Tensor:
     """Upper triangle: zeros below the k-th diagonal."""
@@ -1537,11 +1867,14 @@ def vecmat(a: Any, b: Any) -> Tensor:
 def vector_norm(x: Any, axis: Any = None, keepdims: Any = False, ord: Any = 2) -> Tensor:
     """Measure vectors along axes, or the whole array as one."""
 
-def vsplit(x: Any, indices_or_sections: Any) -> Tensor:
+def vsplit(x: Any, indices_or_sections: Any) -> list[Tensor]:
     """Cut along the first axis; returns a list."""
 
 def vstack(arrays: Sequence[Any]) -> Tensor:
     """Join along the first axis, vectors as rows."""
+
+def weighted(x: Any, weights: Any) -> Tensor:
+    """Elements times constant weights, in the dtype of the elements."""
 
 def where(condition: Any, x: Any, y: Any) -> Tensor:
     """x where the condition holds, else y."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view as numpys_windows
 
 from tinygrad_edu.core.op import Op, case, composite, linear, op
 from tinygrad_edu.errors import OpError, OpTypeError, explain
@@ -731,7 +732,7 @@ def _spans(length: int, size: int, step: int, name: str) -> int:
 
 def _unfold(x: Any, *, axis: int, size: int, step: int = 1) -> Any:
     count = _spans(x.shape[axis], size, step, "unfold")
-    windows = np.lib.stride_tricks.sliding_window_view(x, size, axis)
+    windows = numpys_windows(x, size, axis)
     return windows[_slices(windows.ndim, axis % x.ndim, 0, step * (count - 1) + 1, step)]
 
 
@@ -807,7 +808,7 @@ def _sliding_window_view(x: Any, *, window_shape: Any, axis: Any = None) -> Any:
 
 sliding_window_view = composite(
     _sliding_window_view,
-    functions=(np.lib.stride_tricks.sliding_window_view,),
+    functions=(numpys_windows,),
     order="x window_shape axis subok writeable",
     formula="x[i + j]",
     latex="x_{i + j}",

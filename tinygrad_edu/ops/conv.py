@@ -43,7 +43,9 @@ PerAxis = int | Sequence[int]
 Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
 """Zeros around the images: a number, one per axis, pairs (before, after), "same" or "valid"."""
 
-BLOCK = 1 << 18
+Index = tuple[Any, ...]
+
+BLOCK = 3 << 16
 """Elements of one block of windows: a block is worked through while the cache still holds it."""
 
 # ------------------------------------------------------------------------------ where windows lie
@@ -241,7 +243,23 @@ def _places(frame: Frame, pool: tuple[int, ...], axis: int) -> Iterator[tuple[in
             yield q, k, column, line
 
 
-def cut(x: Any, frame: Frame, pool: tuple[int, ...] | None = None) -> Any:
+Scratch = dict[Any, Any]
+"""Arrays that the blocks of one call use one after the other: fresh ones would be cleared first."""
+
+
+def _room(scratch: Scratch | None, key: Any, shape: tuple[int, ...], like: Any) -> Any:
+    """Return an array to write to, of the dtype of another: the one used before, if it fits."""
+    room = None if scratch is None else scratch.get(key)
+    if room is None or room.shape != shape:
+        room = np.empty(shape, like.dtype, like=like)
+        if scratch is not None:
+            scratch[key] = room
+    return room
+
+
+def cut(
+    x: Any, frame: Frame, pool: tuple[int, ...] | None = None, scratch: Scratch | None = None
+) -> Any:
     """Return the windows of images, elements outside an image being 0.
 
     Parameters
@@ -252,6 +270,8 @@ def cut(x: Any, frame: Frame, pool: tuple[int, ...] | None = None) -> Any:
         Where the windows lie.
     pool : tuple of int, optional
         Sizes of groups of windows.
+    scratch : dict, optional
+        Where the result is written, if the last block's is no longer needed.
 
     Returns
     -------
@@ -268,13 +288,13 @@ def cut(x: Any, frame: Frame, pool: tuple[int, ...] | None = None) -> Any:
     # Columns before lines, so that what is taken from one column lies together.
     now = np.transpose(split, (0, 1, *(2 + 2 * i + j for i in range(axes) for j in (1, 0))))
     for done, axis in enumerate(reversed(range(axes))):
-        count, rest = ground[axis][2], (slice(None),) * done
+        count = ground[axis][2]
+        rest: Index = (slice(None),) * done
         head, middle = now.shape[: done + 2], now.shape[done + 2 : now.ndim - 2 - done]
         tail = now.shape[now.ndim - done :]
-        out = np.empty(
-            (grouped[axis], *head, frame.size[axis], *middle, count, *tail), x.dtype, like=x
-        )
-        before = (slice(None),) * len(head)
+        shape = (grouped[axis], *head, frame.size[axis], *middle, count, *tail)
+        out = _room(scratch, axis, shape, x)
+        before: Index = (slice(None),) * len(head)
         for q, k, column, line in _places(frame, grouped, axis):
             out[(q, *before, k)] = now[(..., column, slice(line, line + count), *rest)]
         now = out
@@ -306,7 +326,8 @@ def add_up(
         head, middle = now.shape[1 : left + 3], now.shape[left + 4 : now.ndim - left - 1]
         tail = now.shape[now.ndim - left :]
         out = np.zeros((*head, *middle, step, lines, *tail), cols.dtype, like=cols)
-        before, rest = (slice(None),) * len(head), (slice(None),) * left
+        before: Index = (slice(None),) * len(head)
+        rest: Index = (slice(None),) * left
         for q, k, column, line in _places(frame, grouped, axis):
             spot = (..., column, slice(line, line + count), *rest)
             out[spot] += now[(q, *before, k)]
@@ -556,12 +577,13 @@ def _plan(
         )
     width = math.prod(weight[1:])
     each = math.prod(counts) * math.prod(pool) * max(groups * width, weight[0])
+    blocks = max(1, -(-x[0] * each // BLOCK))  # all of nearly one size, to use the same arrays
     return _Plan(
         frame,
         pool,
         (x[0], weight[0], *counts),
         (groups, weight[0] // groups, width),
-        max(1, min(x[0], BLOCK // max(each, 1))),
+        -(-x[0] // blocks) or 1,
     )
 
 
@@ -576,9 +598,9 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(v) for v in value) if isinstance(value, (list, tuple)) else value
 
 
-def _columns(x: Any, plan: _Plan) -> Any:
+def _columns(x: Any, plan: _Plan, scratch: Scratch) -> Any:
     """Return the windows as matrices: (place in the pool, n, groups, window element, window)."""
-    cols = cut(x, plan.frame, plan.pool)
+    cols = cut(x, plan.frame, plan.pool, scratch)
     groups, _, width = plan.weight
     return np.reshape(cols, (math.prod(plan.pool), len(x), groups, width, math.prod(plan.counts)))
 
@@ -600,25 +622,27 @@ def _conv(
         x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups, pool=pool
     )
     filters = np.reshape(weight, plan.weight)
-    dtype = np.result_type(x.dtype, weight.dtype)
-    y = np.empty(plan.shape, dtype, like=x)
+    y = np.empty(plan.shape, np.result_type(x.dtype, weight.dtype), like=x)
+    each = None if bias is None else np.reshape(bias, (-1,) + (1,) * len(plan.pool))
+    scratch: Scratch = {}
     winners = []  # per block: which elements of each pool are largest
     for start in range(0, len(x), plan.block):
-        part = slice(start, start + plan.block)
-        maps = np.matmul(filters, _columns(x[part], plan))
-        maps = np.reshape(maps, (len(maps), *y[part].shape))
-        best = y[part]
+        best = y[start : start + plan.block]
+        cols = _columns(x[start : start + plan.block], plan, scratch)
+        products = _room(scratch, "maps", (*cols.shape[:3], filters.shape[1], cols.shape[4]), y)
+        maps = np.reshape(np.matmul(filters, cols, out=products), (len(cols), *best.shape))
         if len(maps) == 1:
             best[...] = maps[0]
-            continue
-        np.maximum(maps[0], maps[1], out=best)
-        for one in range(2, len(maps)):
-            np.maximum(best, maps[one], out=best)
-        winners.append(maps == best)
-    if bias is not None:
-        each = np.reshape(bias, (-1,) + (1,) * len(plan.pool))
-        y = np.add(y, each, out=y) if bias.dtype == dtype else y + each
-    return (y if row is None else row.forward(y)), winners
+        else:
+            np.maximum(maps[0], maps[1], out=best)
+            for one in range(2, len(maps)):
+                np.maximum(best, maps[one], out=best)
+            winners.append(maps == best)
+        if each is not None:
+            best += each
+        if row is not None:
+            best[...] = row.forward(best)
+    return y, winners
 
 
 def _conv_joint(
@@ -630,36 +654,42 @@ def _conv_joint(
     _bias: Any,
     *,
     wanted: Sequence[bool],
-    into: Sequence[Any],
     activation: str | None,
     **params: Any,
 ) -> tuple[Any, Any, Any]:
-    row = _activation(activation)
-    if row is not None:
-        g = row.rules[0](g, y, None)
+    row: Any = _activation(activation)
+    params.pop("into")
     plan = _planned(x, weight, _bias, **params)
     filters = np.swapaxes(np.reshape(weight, plan.weight), 1, 2)
     groups, maps, width = plan.weight
-    dtype, places = g.dtype, math.prod(plan.pool)
-    dx = np.zeros(x.shape, dtype, like=g) if wanted[0] else None
-    dw = np.zeros(weight.size, dtype, like=g) if wanted[1] else None
-    db = np.sum(g, axis=(0, *range(2, g.ndim))) if wanted[2] else None
+    places, count = math.prod(plan.pool), math.prod(plan.counts)
+    dx = np.zeros(x.shape, g.dtype, like=g) if wanted[0] else None
+    dw = np.zeros(groups * maps * width, g.dtype, like=g) if wanted[1] else None
+    db = np.zeros(groups * maps, g.dtype, like=g) if wanted[2] else None
+    scratch: Scratch = {}
     for block, start in enumerate(range(0, len(x), plan.block)):
         part = slice(start, start + plan.block)
-        d = g[part]
+        d = g[part] if row is None else row.rules[0](g[part], y[part], None)
+        n = len(d)
+        if db is not None:
+            db += np.sum(np.reshape(d, (n, groups * maps, count)), axis=(0, 2))
         if winners:
-            ties = np.sum(winners[block], axis=0, dtype=np.uint16)
-            # A nan wins nowhere: count 1 keeps a second warning away.
-            shared = d / np.maximum(ties, 1).astype(dtype)
-            d = np.multiply(shared, winners[block], dtype=dtype)
-        n = len(g[part])
-        d = np.reshape(d, (places, n, groups, maps, math.prod(plan.counts)))
+            ties = np.sum(winners[block], axis=0, dtype=np.min_scalar_type(places))
+            # A nan wins nowhere: a count of 1 keeps a second warning away.
+            shares = d / np.maximum(ties, 1).astype(g.dtype)
+            d = _room(scratch, "d", winners[block].shape, g)
+            np.multiply(shares, winners[block], out=d)
+        d = np.reshape(d, (places, n, groups, maps, count))
         if dw is not None:
-            products = np.matmul(d, np.swapaxes(_columns(x[part], plan), -1, -2))
-            ones = np.ones(places * n, dtype, like=g)
+            cols = np.swapaxes(_columns(x[part], plan, scratch), -1, -2)
+            products = _room(scratch, "products", (places, n, groups, maps, width), g)
+            np.matmul(d, cols, out=products)
+            ones = np.ones(places * n, g.dtype, like=g)
             dw += np.dot(ones, np.reshape(products, (places * n, groups * maps * width)))
         if dx is not None:
-            dx[part] = add_up(np.matmul(filters, d), plan.frame, (n, x.shape[1]), plan.pool)
+            products = _room(scratch, "back", (places, n, groups, width, count), g)
+            np.matmul(filters, d, out=products)
+            dx[part] = add_up(products, plan.frame, (n, x.shape[1]), plan.pool)
     return dx, (None if dw is None else np.reshape(dw, weight.shape)), db
 
 

@@ -77,7 +77,13 @@ def _check(logp: Any, labels: Any, input_lengths: Any, label_lengths: Any, blank
     ):
         if lengths.size and (lengths.min() < 0 or lengths.max() > most):
             wrong = lengths.min() if lengths.min() < 0 else lengths.max()
-            raise OpError(explain(_NAME, f"{wrong} in {name} is not in 0 to {most}"))
+            raise OpError(
+                explain(
+                    _NAME,
+                    f"{wrong} in {name} is not in 0 to {most}",
+                    fix="count the steps, or the labels, of each sequence without its padding",
+                )
+            )
     counted = labels[np.arange(labels.shape[1], like=labels) < label_lengths[:, None]]
     if counted.size and (counted.min() < 0 or counted.max() >= classes):
         wrong = counted.min() if counted.min() < 0 else counted.max()

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_edu.core.op import case, composite, op
+from tinygrad_edu.core.op import Op, case, composite, op
 from tinygrad_edu.errors import OpError, OpTypeError, SingularError, explain
 from tinygrad_edu.ops.index import scatter, setitem
 
@@ -91,8 +91,20 @@ def _matrix(name: str, x: Any) -> None:
         )
 
 
-def _singular(name: str, problem: str, x: Any, fix: str) -> SingularError:
-    return SingularError(explain(name, problem, arguments=(("x", x),), fix=fix))
+def _real(name: str, *arrays: Any) -> None:
+    """Refuse complex numbers: the text of a row may hold for real ones only."""
+    if any(getattr(array, "dtype", np.dtype(float)).kind == "c" for array in arrays):
+        raise OpTypeError(
+            explain(
+                name,
+                "is for real numbers, and an argument is complex",
+                fix="use NumPy's function on plain arrays",
+            )
+        )
+
+
+def _singular(name: str, problem: str, x: Any, fix: str, called: str = "x") -> SingularError:
+    return SingularError(explain(name, problem, arguments=((called, x),), fix=fix))
 
 
 _TO_INVERT = "pinv or lstsq also take singular matrices; or add a multiple of np.eye(n) to it"
@@ -163,7 +175,9 @@ def _solve(a: Any, b: Any) -> Any:
     try:
         return np.linalg.solve(a, b)
     except np.linalg.LinAlgError:
-        raise _singular("solve", "a is singular: there is no one solution", a, _TO_INVERT) from None
+        raise _singular(
+            "solve", "a is singular: there is no one solution", a, _TO_INVERT, "a"
+        ) from None
 
 
 def _solve_b(g: Any, _y: Any, a: Any, _b: Any) -> Any:
@@ -183,7 +197,7 @@ def _solve_a(g: Any, y: Any, a: Any, _b: Any) -> Any:
 
 def _solve_jvp(tangents: Sequence[Any], y: Any, a: Any, _b: Any) -> Any:
     da, db = tangents
-    moved = 0 if db is None else db
+    moved: Any = 0 if db is None else db
     if da is not None:
         moved = moved - da @ y if _b.ndim > 1 else moved - np.squeeze(da @ y[..., None], -1)
     if _b.ndim == 1 and moved.ndim > 1:
@@ -383,6 +397,7 @@ class LstsqResult(NamedTuple):
 
 def _lstsq(a: Any, b: Any, *, rcond: Any = None) -> LstsqResult:
     """Return what minimises |a y - b|, the shortest such y if there are several."""
+    _real("lstsq", a, b)
     if len(np.shape(a)) != 2:
         raise OpError(
             explain(
@@ -445,6 +460,7 @@ def _turn(u: Any, vt: Any) -> Any:
 
 def _cofactor(x: Any) -> Any:
     _square("cofactor", x)
+    _real("cofactor", x)
     u, s, vt = np.linalg.svd(x)
     # det(x) x⁻ᵀ, with each division by a singular value replaced by the product of the others:
     # exact for singular x.
@@ -459,6 +475,7 @@ def _cofactor_derivative(x: Any, e: Any) -> Any:
     mirror image, one on the diagonal with the others on it, each times a product of all singular
     values but two.
     """
+    _real("cofactor_derivative", x, e)
     u, s, vt = np.linalg.svd(x)
     one = np.eye(s.shape[-1], dtype=bool, like=s)
     either = one[:, None, :] | one[None, :, :]
@@ -508,7 +525,7 @@ det = op(
     cases=(*_MATRICES, *_RANKS),
     **_DETERMINANT,
 )
-cofactor = op(
+cofactor: Op = op(
     _cofactor,
     lambda g, _y, x: cofactor_derivative(x, g),
     jvp=lambda tangents, _y, x: cofactor_derivative(x, tangents[0]),
@@ -519,7 +536,7 @@ cofactor = op(
     cases=(*_MATRICES[:3], *_RANKS),
     **_DETERMINANT,
 )
-cofactor_derivative = op(
+cofactor_derivative: Op = op(
     _cofactor_derivative,
     _third,
     lambda h, _y, x, _e: cofactor_derivative(x, h),  # the second derivative is symmetric
@@ -560,7 +577,7 @@ sign_of_det = op(
 )
 logabsdet = op(
     _logabsdet,
-    lambda g, _y, x: np.expand_dims(g, (-1, -2)) * _mT(np.linalg.inv(x)),  # Giles 2.2.4
+    lambda g, _y, x: np.expand_dims(g, (-1, -2)) * _mT(inv(x)),  # Giles 2.2.4
     doc="Logarithm of the absolute determinant, without overflow.",
     formula="log |det x|",
     latex=r"\log |\det x|",
@@ -657,6 +674,7 @@ _FAR = 0.1
 def _symmetric(name: str, x: Any) -> Any:
     """Return the symmetric part of a matrix; refuse one of which only a half was filled in."""
     _square(name, x)
+    _real(name, x)
     mirror = _mT(x)
     if isinstance(x, np.ndarray) and x.size:
         away = np.abs(x - mirror).max()
@@ -738,7 +756,7 @@ def _half_known(name: str, UPLO: str) -> None:
         raise OpError(explain(name, f"UPLO is {UPLO!r}", fix="pass 'L' or 'U'"))
 
 
-def _eigh_packed(x: Any, *, UPLO: str = "L") -> Any:
+def _eigh_packed(x: Any, *, UPLO: Any = "L") -> Any:
     # Both halves are equal; the signs of LAPACK's vectors depend on the one it starts from.
     w, v = np.linalg.eigh(_symmetric("eigh", x), UPLO)
     return np.concatenate([np.expand_dims(w, -2), v], axis=-2)
@@ -789,7 +807,7 @@ eigh = composite(
 )  # fmt: skip
 
 
-def _eigvalsh(x: Any, *, UPLO: str = "L") -> Any:
+def _eigvalsh(x: Any, *, UPLO: Any = "L") -> Any:
     _half_known("eigvalsh", UPLO)
     return np.linalg.eigvalsh(_symmetric("eigvalsh", x), UPLO)
 
@@ -915,6 +933,7 @@ def _svd(
 ) -> Any:
     """Return the singular value decomposition; the singular values alone for compute_uv=False."""
     _matrix("svd", x)
+    _real("svd", x)
     _hermitian_refused("svd", hermitian)
     if not compute_uv:
         return svdvals(x)
@@ -1018,7 +1037,7 @@ def _qr_packed_vjp(g: Any, y: Any, _x: Any, *, complete: bool) -> Any:
     inner = u @ _mT(gu) - _mT(g1) @ q1
     inner = inner * np.asarray(np.tri(k, dtype=y.dtype), like=y) + _mT(inner * strictly)
     # The cotangent times U⁻ᵀ from the right.
-    back = _mT(np.linalg.solve(u, _mT(g1 + q1 @ inner)))
+    back = _mT(solve(u, _mT(g1 + q1 @ inner)))
     return np.concatenate([back, q1 @ g_rest], axis=-1) if rest.shape[-1] else back
 
 
@@ -1165,7 +1184,7 @@ expm = op(
         case(np.array([[1.5, 6.0], [-6.0, 0.5]])),
     ),
 )
-expm_frechet = op(
+expm_frechet: Op = op(
     _expm_frechet,
     _expm_frechet_x,
     lambda h, _y, x, _e: expm_frechet(_mT(x), h),

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.op import case, elementwise, linear, op
+from tinygrad_edu.core.op import case, composite, elementwise, linear, op
 
 __all__ = [
     "abs",
@@ -39,14 +39,18 @@ __all__ = [
     "ceil",
     "clamp",
     "clip",
+    "copysign",
     "cos",
     "cosh",
     "deg2rad",
+    "degrees",
     "divide",
+    "divmod",
     "equal",
     "exp",
     "exp2",
     "expm1",
+    "fabs",
     "floor",
     "floor_divide",
     "fmax",
@@ -57,9 +61,11 @@ __all__ = [
     "heaviside",
     "hypot",
     "invert",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
+    "ldexp",
     "less",
     "less_equal",
     "log",
@@ -74,18 +80,23 @@ __all__ = [
     "logical_xor",
     "maximum",
     "minimum",
+    "modf",
     "multiply",
+    "nan_to_num",
     "negative",
+    "nextafter",
     "not_equal",
     "positive",
     "power",
     "rad2deg",
+    "radians",
     "reciprocal",
     "remainder",
     "rint",
     "round",
     "rsqrt",
     "sign",
+    "signbit",
     "sin",
     "sinc",
     "sinh",
@@ -261,6 +272,49 @@ round = elementwise(
     doc="Value rounded to decimals, halves to the even digit.", formula="round(a, decimals)",
     latex=r"\operatorname{round}(a, \mathit{decimals})", domain={"a": (0.51, 0.54)},
     cases=(case((2, 3)), case((2, 3), decimals=1)), **_JUMPS,
+)  # fmt: skip
+
+copysign = elementwise(
+    np.copysign, lambda y, a, _b: np.sign(y) * np.sign(a), 0,
+    doc="The first value with the sign of the second.", formula="|a| sign(b)",
+    latex=r"|a| \operatorname{sign} b", pattern="scale",
+    kinks={"a": (0.0,), "b": (0.0,)}, policy="0 at a = 0; for b 0 everywhere, also at its sign",
+)  # fmt: skip
+ldexp = linear(
+    np.ldexp, lambda g, _y, _x, i: np.ldexp(g, i), None, params={}, broadcasts=True,
+    doc="Product with a power of 2, exact.", formula="x 2^i", latex=r"x\,2^i", pattern="scale",
+    signature="(),()->()",
+    cases=(case((2, 3), np.array([1, -2, 0])), case((3,), np.array([[4], [0]])), case((), 3)),
+)  # fmt: skip
+
+
+def _modf(x: Any) -> Any:
+    """Return the fraction and the whole number towards 0, both with the sign of x; a tuple."""
+    whole = np.trunc(x)
+    inf = np.isinf(x)
+    # An infinite value has no fraction; inf - inf would be nan.
+    return np.where(inf, 0, x) - np.where(inf, 0, whole), whole
+
+
+def _divmod(a: Any, b: Any) -> Any:
+    """Return the whole quotient and the remainder; a tuple."""
+    return np.floor_divide(a, b), np.remainder(a, b)
+
+
+_IN_PARTS: dict[str, Any] = {"pattern": "scale", "policy": "at the jumps as if there were none"}
+modf = composite(
+    _modf, functions=(np.modf,), formula="x - trunc(x), trunc(x)",
+    latex=r"x - \operatorname{trunc} x,\ \operatorname{trunc} x", signature="()->(),()",
+    cases=(case(np.array([[1.4, -2.3, 0.6]])), case(np.array(-0.2))), **_IN_PARTS,
+)  # fmt: skip
+divmod = composite(
+    _divmod, functions=(np.divmod,), formula="⌊a / b⌋, a - b ⌊a / b⌋",
+    latex=r"\lfloor a/b \rfloor,\ a - b \lfloor a/b \rfloor", signature="(),()->(),()",
+    cases=(
+        case(np.array([5.3, -2.2]), np.array([2.0, 1.5])),
+        case(np.array([3.3]), np.array(-2.0)),
+    ),
+    **_IN_PARTS,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ powers and roots
@@ -590,6 +644,29 @@ where = linear(
     ),
 )  # fmt: skip
 
+
+def _nan_to_num(
+    x: Any,
+    *,
+    copy: bool = True,  # noqa: ARG001 - NumPy's callers may give it; a tensor is never changed
+    nan: Any = 0.0,
+    posinf: Any = None,
+    neginf: Any = None,
+) -> Any:
+    return np.nan_to_num(x, copy=True, nan=nan, posinf=posinf, neginf=neginf)
+
+
+nan_to_num = op(
+    _nan_to_num, lambda g, _y, x, **_params: np.where(np.isfinite(x), g, 0),
+    jvp=lambda tangents, _y, x, **_params: np.where(np.isfinite(x), tangents[0], 0),
+    functions=(np.nan_to_num,), signature="()->()", batch="pointwise",
+    order="x copy nan posinf neginf", doc="Numbers in place of nan and of both infinities.",
+    formula="x if finite, else nan, posinf or neginf", pattern="route",
+    latex=r"\begin{cases} x & |x| < \infty \\ c & \text{else} \end{cases}",
+    policy="what was replaced gets no gradient",
+    cases=(case((2, 3)), case((3,), nan=1.5, posinf=7.0, neginf=-7.0)),
+)  # fmt: skip
+
 # ------------------------------------------------------------------------------ no derivative
 
 _MASK: dict[str, Any] = {"pattern": "none", "policy": "the result is a mask: no gradient flows"}
@@ -671,7 +748,30 @@ isfinite = op(
     latex=r"|x| < \infty", **_OF_ONE,
 )  # fmt: skip
 
+signbit = op(
+    np.signbit, None, doc="Whether the sign is minus, also of -0 and nan.", formula="sign(x) = -",
+    latex=r"\operatorname{sign} x = -", **_OF_ONE,
+)  # fmt: skip
+
+
+def _isclose(
+    a: Any, b: Any, *, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False
+) -> Any:
+    return np.isclose(a, b, rtol, atol, equal_nan)
+
+
+isclose = op(
+    _isclose, None, None, functions=(np.isclose,), doc="Whether two are nearly equal.",
+    formula="|a - b| ≤ atol + rtol |b|", latex=r"|a - b| \le \varepsilon + \rho |b|", **_OF_TWO,
+)  # fmt: skip
+nextafter = op(
+    np.nextafter, None, None, doc="The next number of the dtype from a towards b.",
+    formula="a ± one last digit", latex=r"a \pm \mathrm{ulp}",
+    **{**_OF_TWO, "policy": "it is about digits, not about the value: no gradient flows"},
+)  # fmt: skip
+
 # ------------------------------------------------------------------------------ other names
 
 abs, clamp = absolute, clip
-"""Python's and PyTorch's names."""
+degrees, radians, fabs = rad2deg, deg2rad, absolute
+"""Python's, PyTorch's and NumPy's other names."""

@@ -628,7 +628,7 @@ embedding = op(
 )
 
 
-def _one_hot(labels: Any, *, num_classes: int | None = None, dtype: Any = np.float64) -> Any:
+def _one_hot(labels: Any, *, num_classes: int | None = None, dtype: Any = "float64") -> Any:
     if num_classes is None:
         if np.size(labels) == 0:
             problem = "without labels the number of classes is not known"

@@ -141,16 +141,16 @@ binary_cross_entropy_with_logits = fused(
 )
 
 
-def _log_below(t: Any, p: Any, log: Any) -> Any:
-    """Return ``t log(p)``, 0 where t is 0, as if the impossible were not asked."""
-    nothing = t == 0
-    return np.where(nothing, 0, t) * log(np.where(nothing, 0.5, p))
+def _log_below(t: Any, p: Any, log: Any, edge: float) -> Any:
+    """Return ``t log(p)``, 0 without a gradient where t is 0 and log(p) is -inf, at the edge."""
+    nothing = (t == 0) & (p == edge)
+    return np.where(nothing, 0, t * log(np.where(nothing, 0.5, p)))
 
 
 def _binary_cross_entropy(probabilities: Any, target: Any, *, weight: Any = None) -> Any:
     target = same_shape("binary_cross_entropy", probabilities, target)
-    hit = _log_below(target, probabilities, np.log)
-    terms = -hit - _log_below(1 - target, -probabilities, np.log1p)
+    hit = _log_below(target, probabilities, np.log, 0)
+    terms = -hit - _log_below(1 - target, -probabilities, np.log1p, -1)
     if weight is None:
         return terms
     name = "binary_cross_entropy"
@@ -164,8 +164,8 @@ binary_cross_entropy = loss_row(
     latex=r"-\frac{1}{n}\sum_i t_i \ln p_i + (1 - t_i) \ln (1 - p_i)",
     domain={"probabilities": (0.0, 1.0), "target": (0.0, 1.0)},
     singular=True,
-    policy="a certainty that is wrong costs infinity; no gradient to a target of 0 or 1 from the "
-    "term that it leaves out",
+    policy="a certainty that is wrong costs infinity; one that is right has no gradient to its "
+    "target",
     cases=(
         case((2, 3), (2, 3)),
         case((2, 3), (2, 3), weight=(0.5, 2.0, 1.0)),
@@ -273,7 +273,7 @@ jensen_shannon = loss_row(
 
 def _poisson_nll_loss(rate: Any, target: Any, *, log_input: bool = True, full: bool = False) -> Any:
     target = same_shape("poisson_nll_loss", rate, target)
-    counted = target * rate if log_input else _log_below(target, rate, np.log)
+    counted = target * rate if log_input else _log_below(target, rate, np.log, 0)
     terms = (np.exp(rate) if log_input else rate) - counted
     if not full:
         return terms

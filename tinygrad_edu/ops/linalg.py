@@ -658,7 +658,7 @@ linalg_diagonal = composite(
 Axis = int | tuple[int, ...] | None
 
 
-def _euclidean_norm(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+def _euclidean_norm(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims)
 
 
@@ -667,7 +667,7 @@ def _euclidean_norm_vjp(g: Any, y: Any, x: Any, *, axis: Axis, keepdims: bool) -
     return _spread(g / np.where(y == 0, np.inf, y), x, axis, keepdims) * x
 
 
-def _p_norm(x: Any, *, p: float, axis: Axis = None, keepdims: bool = False) -> Any:
+def _p_norm(x: Any, *, p: float, axis: Any = None, keepdims: bool = False) -> Any:
     return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=p)
 
 

@@ -138,6 +138,7 @@ def loss_row(losses: Callable[..., Any], known: tuple[str, ...] = REDUCTIONS, **
         name=name,
         arguments=arguments,
         params={**(losses.__kwdefaults__ or {}), "reduction": "mean"},
+        group=losses.__module__.rpartition(".")[2],
         signature=",".join(["(n)"] * len(arguments)) + "->()",
         **{"pattern": "scale", **facts},
     )

@@ -61,11 +61,11 @@ def _argsort(x: Any, *, axis: int | None = -1, kind: Any = None, stable: Any = N
     return np.argsort(x, axis=axis, kind=kind, stable=stable)
 
 
-def _partition(x: Any, *, kth: Any, axis: int | None = -1, kind: str = "introselect") -> Any:
+def _partition(x: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
     return np.partition(x, kth, axis=axis, kind=kind)
 
 
-def _argpartition(x: Any, *, kth: Any, axis: int | None = -1, kind: str = "introselect") -> Any:
+def _argpartition(x: Any, *, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
     return np.argpartition(x, kth, axis=axis, kind=kind)
 
 
@@ -156,7 +156,7 @@ argpartition = op(
 )  # fmt: skip
 
 
-def _searchsorted(a: Any, v: Any, *, side: str = "left", sorter: Any = None) -> Any:
+def _searchsorted(a: Any, v: Any, *, side: Any = "left", sorter: Any = None) -> Any:
     return np.searchsorted(a, v, side=side, sorter=sorter)
 
 

@@ -204,7 +204,6 @@ average = composite(
         case((2, 3), (3,), axis=1),
         case((2, 3, 4), (4, 2), axis=(2, 0), keepdims=True),
         case((2, 3), (2, 3), axis=-1, keepdims=True),
-        case((2, 3), (3,), axis=1, returned=True),
     ),
 )
 

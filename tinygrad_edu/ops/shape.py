@@ -20,6 +20,7 @@ __all__ = [
     "atleast_2d",
     "broadcast_to",
     "cat",
+    "concat",
     "concatenate",
     "copy",
     "expand_dims",
@@ -412,7 +413,7 @@ hstack = composite(
 def _split(x: Any, *, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """Cut along an axis into equal parts, or before the given indices; returns a list."""
     length = x.shape[axis]
-    if isinstance(indices_or_sections, int):
+    if isinstance(indices_or_sections, (int, np.integer)):
         if indices_or_sections < 1 or length % indices_or_sections:
             raise OpError(
                 explain(
@@ -424,7 +425,7 @@ def _split(x: Any, *, indices_or_sections: int | Sequence[int], axis: int = 0) -
                 )
             )
         part = length // indices_or_sections
-        cuts = [part * i for i in range(1, indices_or_sections)]
+        cuts = [part * i for i in range(1, int(indices_or_sections))]
     else:
         cuts = list(indices_or_sections)
     before = (slice(None),) * (axis % x.ndim)
@@ -460,3 +461,6 @@ unbind = composite(
 
 cat, permute, unsqueeze = concatenate, transpose, expand_dims
 """PyTorch's names."""
+
+concat = concatenate
+"""NumPy's other name."""

@@ -334,7 +334,11 @@ convolve: Op = op(
 
 
 def _correlate(a: Any, v: Any, *, mode: str = "valid") -> Any:
-    """Return the products of a signal with another that is moved along it."""
+    """Return the products of a signal with another, conjugated if complex, moved along it."""
+    if np.iscomplexobj(v):
+        v = np.conj(v)
+    if v.dtype.kind == "c":
+        v = np.conj(v)
     if len(a) < len(v):
         # NumPy moves the shorter one; for an even length "same" then leaves out the other end.
         return np.flip(convolve(v, np.flip(a), mode))

@@ -110,7 +110,8 @@ def check_optimizer(
             error.outcome = law
             error.report = Report(False, law, text)
             keywords: dict[str, Any] = {} if steps == 10 else {"steps": steps}
-            program = call_source(rule, check_optimizer, [], {**keywords, "seed": seed})
+            given = [] if reference is None else [reference]
+            program = call_source(rule, check_optimizer, given, {**keywords, "seed": seed})
             raise failed(text, program, error) from broken
     names = ", ".join(law for law, _ in laws)
     return Report(True, "passed", f"check_optimizer of {name}: passed\n  laws       {names}")

@@ -38,6 +38,8 @@ def source_of(value: Any) -> str:
         return f"np.{value.__name__}"
     if isinstance(value, np.dtype):
         return f"np.dtype({value.str!r})"
+    if callable(value) and name_of(value).isidentifier():
+        return name_of(value)
     if isinstance(value, float) and not np.isfinite(value):
         return f"float({str(value)!r})"
     return repr(value)
@@ -72,8 +74,8 @@ def name_of(subject: Any) -> str:
 def imported(subject: Any) -> tuple[str, str]:
     """Return a line that makes the subject again, or says what to put there, and its name."""
     if isinstance(subject, Op):
-        if OPS.get(subject.name) is subject:
-            return "from tinygrad_edu import OPS", f"OPS[{subject.name!r}]"
+        if OPS.get(subject.name) is subject:  # if it is a user's, once its file is imported
+            return "from tinygrad_edu import OPS", f'OPS["{subject.name}"]'
         return f"# {subject.name}: the op that was checked", subject.name
     if not hasattr(subject, "__name__"):  # an object, such as a module
         shown = "\n".join(f"#     {line}" for line in repr(subject).splitlines())

@@ -5,7 +5,7 @@ positive definite matrices; the arguments of a row; modules with inputs. Numbers
 seed, so that a failure shrinks to the smallest *shape* and not to round numbers, which hide
 mistakes: at 0 and 1 too many wrong rules are right.
 
-What it does not know: any law. Whole expressions are drawn in ``expressions.py``.
+What it does not know: any law. Whole expressions are drawn in ``expression.py``.
 """
 
 from __future__ import annotations
