@@ -34,7 +34,7 @@ def signature(row: Op) -> str:
         kind = "Sequence[Any]" if several else "Any"
         required = plain in row.arguments and plain not in row.optional
         required = required or (plain in row.params and row.params[plain] is REQUIRED)
-        default = "" if required else f" = {row.params.get(plain)!r}"
+        default = "" if required or name != plain else f" = {row.params.get(plain)!r}"
         parts.append(f"{name}: {kind}{default}")
     return ", ".join(parts)
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tinygrad_edu import nn
 from tinygrad_edu.core.op import get_op
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import LayerError
@@ -21,7 +20,6 @@ from tinygrad_edu.nn import (
     Tanh,
     manual_seed,
 )
-from tinygrad_edu.nn.activations import Activation
 from tinygrad_edu.nn.init import normal
 
 
@@ -116,46 +114,6 @@ def test_an_input_of_another_width_is_refused_with_both_shapes(shape):
 def test_float32_stays_float32():
     y = Linear(3, 2, activation="sigmoid")(batch(4, 3, dtype=np.float32))
     assert y.dtype == np.float32
-
-
-# ------------------------------------------------------------------------ activations
-
-
-ACTIVATIONS = {
-    name: kind
-    for name, kind in vars(nn).items()
-    if isinstance(kind, type) and issubclass(kind, Activation) and kind is not Activation
-}
-
-
-def test_there_is_a_module_for_each_activation():
-    assert len(ACTIVATIONS) >= 19
-    assert {"ReLU", "Sigmoid", "Tanh", "Softmax", "GELU", "LeakyReLU"} <= set(ACTIVATIONS)
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activation_applies_its_row_and_is_described_as_the_row(name):
-    kind, x = ACTIVATIONS[name], batch(3, 4)
-    row = kind.op
-    assert kind.__name__ == name
-    assert row.doc in kind.__doc__
-    np.testing.assert_array_equal(kind()(x), row(x))
-    t = Tensor(x, requires_grad=True)
-    y = kind()(t)
-    assert y.node.op is row
-    assert kind().parameters() == []
-    assert repr(kind()) == f"{name}()"
-
-
-def test_parameters_of_the_row_are_arguments_of_the_module():
-    leaky = nn.LeakyReLU(negative_slope=0.5)
-    assert leaky(np.array([-2.0, 2.0])).tolist() == [-1.0, 2.0]
-    assert repr(leaky) == "LeakyReLU(negative_slope=0.5)"
-    np.testing.assert_allclose(Softmax(axis=0)(batch(3, 4)).sum(axis=0), 1)
-    with pytest.raises(LayerError, match="'slope'; expected negative_slope"):
-        nn.LeakyReLU(slope=0.5)
-    with pytest.raises(LayerError, match="expected none"):
-        ReLU(alpha=1)
 
 
 # ------------------------------------------------------------------------ containers

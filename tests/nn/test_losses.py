@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from tinygrad_edu import nn
+from tinygrad_edu.core.op import OPS
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import LabelError, LayerError
 from tinygrad_edu.nn import (
     BCEWithLogitsLoss,
     CrossEntropyLoss,
+    Loss,
     MSELoss,
     cross_entropy_error,
     sum_squared_error,
@@ -22,6 +25,53 @@ def log_softmax(z):
 
 
 # ------------------------------------------------------------------------ modules
+
+
+LOSSES = {
+    name: kind
+    for name, kind in vars(nn).items()
+    if isinstance(kind, type) and issubclass(kind, Loss) and kind is not Loss
+}
+
+
+def test_there_is_a_module_for_each_loss():
+    rows = {row.name for row in OPS.values() if "reduction" in row.params}
+    assert {kind.op.name for kind in LOSSES.values()} == rows
+    assert len(LOSSES) == len(rows)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_applies_its_row_and_is_described_as_the_row(name):
+    kind = LOSSES[name]
+    row, case = kind.op, kind.op.cases[0]
+    rng = np.random.default_rng(1)
+    arrays = [rng.uniform(0.2, 0.8, a) if isinstance(a, tuple) else a for a in case.arrays]
+    assert kind.__name__ == name
+    assert row.doc in kind.__doc__
+    assert f"Called with {', '.join(row.arguments)}." in kind.__doc__
+    first = Tensor(arrays[0], requires_grad=True)
+    for reduction in ("mean", "sum", "none"):
+        loss = kind(reduction=reduction)
+        expected = row(*arrays, reduction=reduction)
+        np.testing.assert_array_equal(loss(first, *arrays[1:]).numpy(), expected)
+        assert repr(loss) == f"{name}(reduction={reduction!r})"
+    assert kind().parameters() == []
+    with pytest.raises(LayerError, match=f"{name}: found reduction='average'; expected 'mean', "):
+        kind(reduction="average")
+    with pytest.raises(LayerError, match=f"{name}: found the argument 'size'"):
+        kind(size=3)
+
+
+def test_parameters_of_the_row_are_arguments_of_the_module():
+    weight = np.array([1.0, 2.0, 0.5, 1.5])
+    found = CrossEntropyLoss(weight=weight)(LOGITS, LABELS)
+    rows = -log_softmax(LOGITS)[np.arange(6), LABELS] * weight[LABELS]
+    assert found == pytest.approx(rows.sum() / weight[LABELS].sum(), rel=1e-12)
+    assert nn.HuberLoss(delta=2.0)(np.array([3.0]), np.array([0.0])) == 4.0
+    p = np.exp(log_softmax(LOGITS))
+    assert nn.KLDivLoss(reduction="batchmean")(np.log(p), p) == pytest.approx(0, abs=1e-15)
+    with pytest.raises(LayerError, match="'batchmean'"):
+        MSELoss(reduction="batchmean")
 
 
 @pytest.mark.parametrize("labels", [LABELS, np.eye(4)[LABELS]], ids=["numbers", "one-hot"])

@@ -225,7 +225,7 @@ def test_erfinv_inverts_erf():
 @given(st.floats(-1 + 2**-53, 1 - 2**-53))
 def test_erf_of_erfinv_is_the_number(x):
     y = ops.erfinv(np.array(x)).item()
-    assert abs(math.erf(y) - x) <= 1e-15 * abs(x)
+    assert abs(math.erf(y) - x) <= 1e-15 * abs(x) + 5e-324  # the last digit of a subnormal number
     assert abs(y) < 5.9
 
 

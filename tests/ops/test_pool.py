@@ -237,9 +237,8 @@ IMAGES = np.ones((2, 3, 5, 5))
         (lambda: ops.upsample(IMAGES, scale_factor=(2,)), "2 spatial axes"),
         (lambda: ops.pixel_shuffle(IMAGES, 2), "multiple of 4 channels"),
         (lambda: ops.pixel_unshuffle(IMAGES, 2), "multiples of 2"),
-        (lambda: ops.blend(np.ones(3), 0, (((3, 1.0),),)), "3"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, text):
-    with pytest.raises((OpError, IndexError), match=text):
+    with pytest.raises(OpError, match=text):
         call()

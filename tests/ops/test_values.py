@@ -422,7 +422,7 @@ OUT = np.zeros((2, 3))
         (lambda x: np.einsum("ij->i", x, optimize=True), "optimize"),
         (lambda x: np.ravel(x, order="F"), "order"),
         (lambda x: np.reshape(x, -1, order="F"), "order"),
-        (lambda x: np.take(x, [0], mode="clip"), "mode"),
+        (lambda x: np.take(x, [0], out=np.zeros(1)), "out"),
     ],
 )
 def test_keywords_that_cannot_be_honoured_are_refused_by_name(call: Any, keyword: str) -> None:

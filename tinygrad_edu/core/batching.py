@@ -61,11 +61,11 @@ def _record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
     alone = op.kind == "elementwise" or not op.signature.strip("()->,")
     rule = "pointwise" if op.batch is None and alone else op.batch
     if rule is None:
-        result = _one_by_one(op, level.size, batched, arrays, params)
+        result = _one_by_one(op, batched, arrays, params)
     elif isinstance(rule, str):
         result = _RULES[rule](op, batched, arrays, params)
     else:
-        result = rule(level.size, batched, arrays, params)
+        result = rule(op, batched, arrays, params)
     return Batched(level, result)
 
 
@@ -104,20 +104,54 @@ def _stacked(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any
     """Call a row that takes stacks in front of its core axes, as ``np.linalg`` does."""
     inputs = op.signature.partition("->")[0].strip("()").split("),(")
     core = [len([name for name in term.split(",") if name]) for term in inputs]
+    for a, moves, count in zip(arrays, batched, core, strict=True):
+        if np.ndim(a) - moves < count:  # such as a vector where the signature has a matrix
+            return _one_by_one(op, batched, arrays, params)
     return op.through(_aligned(batched, arrays, core), params)
+
+
+def _spread_out(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Call a row that takes stacks only if all arrays have them."""
+    size = _count(batched, arrays)
+    every = [
+        a if moves or a is None else np.broadcast_to(a, (size, *np.shape(a)))
+        for a, moves in zip(arrays, batched, strict=True)
+    ]
+    return op.through(every, params)
+
+
+def _count(batched: Sequence[bool], arrays: Sequence[Any]) -> int:
+    """Return the number of examples."""
+    return next(len(a) for a, moves in zip(arrays, batched, strict=True) if moves)
+
+
+def _merged(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Call a row whose first axis counts independent things: the batch becomes part of that."""
+    if sum(batched) != 1 or not batched[0]:
+        return _one_by_one(op, batched, arrays, params)
+    x, *others = arrays
+    y = op.through([np.reshape(x, (x.shape[0] * x.shape[1], *x.shape[2:])), *others], params)
+    return np.reshape(y, (*x.shape[:2], *y.shape[1:]))
+
+
+AXES = ("axis", "axes", "axis1", "axis2", "source", "destination")
+"""How NumPy calls parameters that count axes."""
 
 
 def _along_axes(op: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
     """Call a row of one array with an axis, or axes; ``None`` means all axes of the example."""
     (x,) = arrays
-    ndim, axis = x.ndim - 1, params["axis"]
+    moved = {name: _shifted(op, params[name], x.ndim - 1) for name in AXES if name in params}
+    return op.through([x], {**params, **moved})
+
+
+def _shifted(op: Op, axis: Any, ndim: int) -> Any:
+    """Return where an axis, or axes, of an example are in the batch."""
     if axis is None:
-        moved: Any = tuple(range(1, ndim + 1))
-    elif isinstance(axis, (tuple, list)):
-        moved = tuple(_axis(op, i, ndim) + 1 for i in axis)
-    else:
-        moved = _axis(op, axis, ndim) + 1
-    return op.through([x], {**params, "axis": moved})
+        return tuple(range(1, ndim + 1))
+    if isinstance(axis, (tuple, list)):
+        return tuple(_axis(op, i, ndim) + 1 for i in axis)
+    return _axis(op, axis, ndim) + 1
 
 
 def _along_one(op: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
@@ -144,19 +178,19 @@ def _axis(op: Op, axis: Any, ndim: int) -> int:
 _RULES: dict[str, Callable[..., Any]] = {
     "pointwise": _pointwise,
     "stack": _stacked,
+    "spread": _spread_out,
+    "merge": _merged,
     "axes": _along_axes,
     "axis": _along_one,
 }
 """What a row's fact `batch` may say in one word."""
 
 
-def _one_by_one(
-    op: Op, size: int, batched: Sequence[bool], arrays: Sequence[Any], params: Any
-) -> Any:
+def _one_by_one(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
     """Return the stacked results of a row called with one example after the other."""
     parts = [
         op.through([a[i] if moves else a for a, moves in zip(arrays, batched, strict=True)], params)
-        for i in range(size)
+        for i in range(_count(batched, arrays))
     ]
     return _stack(parts, op.name)
 

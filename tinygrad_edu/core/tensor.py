@@ -62,6 +62,7 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ndarray, _generic = np.ndarray, np.generic
+_USUAL = np.dtype(np.float64), np.dtype(np.float32)
 
 # ------------------------------------------------------------------------------ the switch
 
@@ -273,7 +274,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
                 arrays[i] = like
             if like.dtype is not dtype:
                 if like.dtype.kind == "c" and not op.accepts_complex and kind != "c":
-                    return _on_complex(op, args, params, [*arrays[:i], like, *arrays[i + 1 :]])  # type: ignore[return-value]  # an argument is complex
+                    return _on_complex(op, args, params, arrays)  # type: ignore[return-value]  # this one is complex
                 if up.op is None:
                     _warn_if_wider(op, arrays, up, dtype)
         elif not reads[i]:
@@ -471,7 +472,7 @@ def _record_one(op: Op, arg: Tensor) -> Tensor:
     if up is None or up.op is None or _recording.get() != ON or not op.differentiable:
         return record(op, (arg,), _NOTHING)
     value = arg._data
-    if not op.accepts_complex and value.dtype.kind == "c":
+    if not op.accepts_complex and value.dtype not in _USUAL and value.dtype.kind == "c":
         return record(op, (arg,), _NOTHING)
     try:
         result = op.forward(value)

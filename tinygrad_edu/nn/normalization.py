@@ -151,7 +151,7 @@ class BatchNorm1d(_BatchNorm):
     internal covariate shift", ICML 2015, algorithms 1 and 2.
     """
 
-    forms = {2: "(batch, features)", 3: "(batch, features, length)"}
+    forms: ClassVar = {2: "(batch, features)", 3: "(batch, features, length)"}
 
 
 class BatchNorm2d(_BatchNorm):
@@ -167,7 +167,7 @@ class BatchNorm2d(_BatchNorm):
         As in `BatchNorm1d`.
     """
 
-    forms = {4: "(batch, features, height, width)"}
+    forms: ClassVar = {4: "(batch, features, height, width)"}
 
 
 class _Trailing(Module):

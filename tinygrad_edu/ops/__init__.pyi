@@ -997,7 +997,7 @@ def global_max_pool(x: Any, keepdims: Any = False) -> Tensor:
 def glu(x: Any, axis: Any = -1) -> Tensor:
     """First half along an axis, gated by sigmoid of the second half."""
 
-def gradient(x: Any, *varargs: Any = (), axis: Any = None, edge_order: Any = 1) -> Any:
+def gradient(x: Any, *varargs: Any, axis: Any = None, edge_order: Any = 1) -> Any:
     """Return the slopes of samples by central differences, a tuple of them for several axes."""
 
 def gradient_reversal(x: Any, scale: Any = 1.0) -> Tensor:

@@ -96,20 +96,25 @@ def per_axis(op: str, name: str, value: Any, count: int, least: int = 1) -> tupl
     OpError
         There are more or fewer numbers than axes, or one is too small or no integer.
     """
-    found = (value,) * count if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(found) != count or not all(
-        isinstance(v, (int, np.integer)) and v >= least for v in found
-    ):
+    several = isinstance(value, (tuple, list))
+    found = tuple(value) if several else (value,) * count
+    if len(found) != count or not all(_integer(v, least) for v in found):
+        each = f" for each of {count} spatial axes" if several or count > 1 else ""
+        example = least if count == 1 else (least,) * count
         raise OpError(
             explain(
                 op,
-                f"{name}={value!r} is not an integer of at least {least} for each of {count} "
-                "spatial axes",
-                fix=f"give one integer for all axes, or {count}, as in "
-                f"{name}={least if count == 1 else (least,) * count}",
+                f"{name}={value!r} is not an integer of at least {least}{each}",
+                fix=f"give one{' for all axes, or one for each' if each else ''}, as in "
+                f"{name}={example}",
             )
         )
     return tuple(int(v) for v in found)
+
+
+def _integer(value: Any, least: int) -> bool:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return bool(whole and value >= least)
 
 
 def frame_of(
@@ -200,7 +205,7 @@ def _pads(
             for n, r, s in zip(lengths, reach, stride, strict=True)
         ]
         return tuple((total // 2, total - total // 2) for total in totals)
-    if isinstance(padding, (int, np.integer)) or not any(np.ndim(p) for p in padding):
+    if not isinstance(padding, (tuple, list)) or not any(map(np.ndim, padding)):
         each = per_axis(op, "padding", padding, len(lengths), 0)
         return tuple((p, p) for p in each)
     pairs = [per_axis(op, "padding", pair, 2, 0) for pair in padding]

@@ -121,12 +121,14 @@ cumsum = linear(
     _cumsum, _cumsum_vjp, doc="Running sum along an axis; of all elements for axis None.",
     formula="Σ x up to i", latex=r"\sum_{j \le i} x_j", pattern="sum", functions=(np.cumsum,),
     **_RUNNING,
+    batch="axis",
 )  # fmt: skip
 cumprod = op(
     _cumprod, _cumprod_vjp, doc="Running product along an axis; of all elements for axis None.",
     formula="Π x up to i", latex=r"\prod_{j \le i} x_j", pattern="swap", functions=(np.cumprod,),
     policy="exact with zeros in x: nothing is divided by x",
     **{**_RUNNING, "cases": (*_RUNNING["cases"], case(_ZEROS, axis=1))},
+    batch="axis",
 )  # fmt: skip
 
 
@@ -251,11 +253,13 @@ cummax = op(
     _cummax, _running_extreme_vjp, doc="Largest element so far along an axis.",
     formula="max x up to i", latex=r"\max_{j \le i} x_j",
     functions=((np.maximum, "accumulate"),), **_RUNNING_EXTREME,
+    batch="axis",
 )  # fmt: skip
 cummin = op(
     _cummin, _running_extreme_vjp, doc="Smallest element so far along an axis.",
     formula="min x up to i", latex=r"\min_{j \le i} x_j",
     functions=((np.minimum, "accumulate"),), **_RUNNING_EXTREME,
+    batch="axis",
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ exponentials
@@ -294,4 +298,5 @@ logcumsumexp = op(
         case((1, 2)),
         case((0, 2)),
     ),
+    batch="axis",
 )

@@ -151,6 +151,7 @@ inv = op(
     functions=(np.linalg.inv,),
     policy="a singular matrix is refused",
     cases=_MATRICES,
+    batch="stack",
 )
 
 
@@ -227,6 +228,7 @@ solve = op(
         case(_STACK, (3, 2)),
         case(np.zeros((0, 0)), (0, 2)),
     ),
+    batch="stack",
 )
 
 
@@ -361,6 +363,7 @@ pinv = op(
         case(np.stack([_TALL, -_TALL])),
         case(_TALL, rtol=1e-12),
     ),
+    batch="stack",
 )
 
 
@@ -383,6 +386,7 @@ matrix_rank = op(
     functions=(np.linalg.matrix_rank,),
     policy="the result is a count: no gradient flows",
     cases=(case((2, 3)), case((4, 2, 2)), case((2, 3), tol=1e-3), case((2, 3), rtol=1e-3)),
+    batch="stack",
 )
 
 
@@ -524,6 +528,7 @@ det = op(
     functions=(np.linalg.det,),
     cases=(*_MATRICES, *_RANKS),
     **_DETERMINANT,
+    batch="stack",
 )
 cofactor: Op = op(
     _cofactor,
@@ -535,6 +540,7 @@ cofactor: Op = op(
     signature="(n,n)->(n,n)",
     cases=(*_MATRICES[:3], *_RANKS),
     **_DETERMINANT,
+    batch="stack",
 )
 cofactor_derivative: Op = op(
     _cofactor_derivative,
@@ -551,6 +557,7 @@ cofactor_derivative: Op = op(
         case(*_RANKS[0].arrays, (3, 3)),
     ),
     **_DETERMINANT,
+    batch="stack",
 )
 
 
@@ -574,6 +581,7 @@ sign_of_det = op(
     signature="(n,n)->()",
     policy="0 everywhere, also at the jump where det x is 0",
     cases=_MATRICES[:4],
+    batch="stack",
 )
 logabsdet = op(
     _logabsdet,
@@ -585,6 +593,7 @@ logabsdet = op(
     signature="(n,n)->()",
     policy="-inf for a singular matrix, whose gradient is refused",
     cases=_MATRICES[:4],
+    batch="stack",
 )
 
 
@@ -748,6 +757,7 @@ cholesky = op(
         case(np.stack([_POSITIVE, _POSITIVE + np.eye(3)])),
         case(np.array([[2.0]])),
     ),
+    batch="stack",
 )
 
 
@@ -780,6 +790,7 @@ eigh_packed = op(
     signature="(n,n)->(m,n)",
     policy=f"{_SYMMETRIC}; between equal eigenvalues eigenvectors do not turn",
     cases=(case(_POSITIVE), case(_PLAIN), case(np.stack([_PLAIN, -_POSITIVE]))),
+    batch="stack",
 )
 
 
@@ -830,6 +841,7 @@ eigvalsh = op(
     policy=f"{_SYMMETRIC}; equal eigenvalues have the gradients that their order in the result "
     "gives them, so a symmetric function of them has the right one",
     cases=(case(_POSITIVE), case(_PLAIN, UPLO="U"), case(np.stack([_PLAIN, -_POSITIVE]))),
+    batch="stack",
 )
 
 # ------------------------------------------------------------------------------ singular values
@@ -917,6 +929,7 @@ svd_packed = op(
         case(_WIDE, full_matrices=False),
         case(np.stack([_WIDE, _WIDE[::-1]]), full_matrices=False),
     ),
+    batch="stack",
 )
 
 
@@ -974,6 +987,7 @@ svdvals = op(
     policy="0 where a singular value is 0; equal ones have the gradients that their order in the "
     "result gives them, so a symmetric function of them has the right one",
     cases=(case(_A), case(_TALL), case(_WIDE), case(np.stack([_WIDE, _WIDE[::-1]]))),
+    batch="stack",
 )
 
 
@@ -1052,6 +1066,7 @@ qr_packed = op(
     signature="(m,n)->(k)",
     policy=_RANK,
     cases=(case(_A), case(_TALL), case(_WIDE), case(np.stack([_WIDE, -_WIDE]))),
+    batch="stack",
 )
 
 
@@ -1183,6 +1198,7 @@ expm = op(
         case(np.array([[0.0, 1.0], [0.0, 0.0]])),
         case(np.array([[1.5, 6.0], [-6.0, 0.5]])),
     ),
+    batch="stack",
 )
 expm_frechet: Op = op(
     _expm_frechet,
@@ -1194,4 +1210,5 @@ expm_frechet: Op = op(
     pattern="matmul",
     signature="(n,n),(n,n)->(n,n)",
     cases=(case(_B, (2, 2)), case(_A, (3, 3)), case(_STACK, (3, 3, 3))),
+    batch="spread",
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.op import case, composite, linear, op
+from tinygrad_edu.core.op import Op, case, composite, linear, op
 from tinygrad_edu.errors import OpError, explain
 from tinygrad_edu.ops.reduce import _kept, _spread
 
@@ -85,6 +85,22 @@ def _bilinear_jvp(forward: Any) -> Any:
     return jvp
 
 
+def _matmul_batch(row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Multiply stacks; an operand that is a vector in an example gets a second axis and loses it."""
+    a, b = arrays
+    row_like, column_like = np.ndim(a) - batched[0] == 1, np.ndim(b) - batched[1] == 1
+    a = np.expand_dims(a, -2) if row_like else a
+    b = np.expand_dims(b, -1) if column_like else b
+    stacks = [x.ndim - moves - 2 for x, moves in zip((a, b), batched, strict=True)]
+    a, b = (
+        np.reshape(x, (len(x), *(1,) * (max(stacks) - n), *x.shape[1:])) if moves else x
+        for x, n, moves in zip((a, b), stacks, batched, strict=True)
+    )
+    product = row.through([a, b], params)
+    gone = ((-2,) if row_like else ()) + ((-1,) if column_like else ())
+    return np.squeeze(product, gone) if gone else product
+
+
 matmul = op(
     np.matmul,
     _matmul_a,
@@ -111,6 +127,7 @@ matmul = op(
         case((0, 3), (3, 2)),
         case((2, 0), (0, 3)),
     ),
+    batch=_matmul_batch,
 )
 
 # ------------------------------------------------------------------------------ tensordot
@@ -163,6 +180,21 @@ def _tensordot_b(g: Any, _y: Any, a: Any, _b: Any, *, axes: Any) -> Any:
     return np.transpose(product, tuple(order.index(i) for i in range(_b.ndim)))
 
 
+def _tensordot_batch(_row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Multiply and sum by `einsum`, whose letters say which axes belong together."""
+    a, b = arrays
+    counts = [np.ndim(x) - moves for x, moves in zip((a, b), batched, strict=True)]
+    left, right = _contracted(params["axes"], *counts)
+    batch, *letters = string.ascii_letters[: 1 + sum(counts)]
+    names_a, names_b = letters[: counts[0]], letters[counts[0] :]
+    for i, j in zip(left, right, strict=True):
+        names_b[j] = names_a[i]
+    free = [n for n in names_a if n not in names_b] + [n for n in names_b if n not in names_a]
+    terms = [[batch] * moves + n for n, moves in zip((names_a, names_b), batched, strict=True)]
+    text = ",".join("".join(term) for term in terms) + "->" + batch + "".join(free)
+    return np.einsum(text, a, b)
+
+
 tensordot = op(
     _tensordot,
     _tensordot_a,
@@ -182,6 +214,7 @@ tensordot = op(
         case((2, 3, 4), (4, 5, 2), axes=((2, 0), (0, 2))),
         case((2, 3, 4), (3, 5, 4, 2), axes=((-1, 1), (2, 0))),
     ),
+    batch=_tensordot_batch,
 )
 
 
@@ -360,6 +393,16 @@ def _einsum_jvp(tangents: Sequence[Any], _y: Any, *primals: Any, subscripts: str
     return total
 
 
+def _einsum_batch(row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Give the batch a letter of its own, in front."""
+    counts = [np.ndim(x) - moves for x, moves in zip(arrays, batched, strict=True)]
+    inputs, output = _parse(params["subscripts"], counts)
+    batch = next(x for x in string.ascii_letters if x not in "".join(inputs) + output)
+    terms = [batch * moves + term for term, moves in zip(inputs, batched, strict=True)]
+    text = ",".join(terms) + "->" + batch + output
+    return row.through(arrays, {**params, "subscripts": text})
+
+
 einsum = op(
     _einsum,
     joint=_einsum_vjp,
@@ -387,6 +430,7 @@ einsum = op(
         case((2, 3), (2, 3), subscripts="ij,ij->"),
         case((2,), (3,), subscripts="i,j->ji"),
     ),
+    batch=_einsum_batch,
 )
 
 # ------------------------------------------------------------------------------ products of rows
@@ -640,6 +684,7 @@ trace = linear(
         case((2, 2), offset=5),
         case((0, 3)),
     ),
+    batch="axes",
 )
 linalg_trace = composite(
     _linalg_trace, formula="Σ x[i, i + offset]", latex=r"\operatorname{tr} x", pattern="copy",
@@ -700,6 +745,7 @@ euclidean_norm = op(
         case(np.array(-2.0)),
     ),
     **_OVER,
+    batch="axes",
 )
 p_norm = op(
     _p_norm,
@@ -717,6 +763,7 @@ p_norm = op(
         case(_SPOTS, p=4.0, keepdims=True),
     ),
     **_OVER,
+    batch="axes",
 )
 
 

@@ -112,6 +112,7 @@ sort = op(
         case((2, 3), axis=None), case((4,), kind="stable"), case((0, 3)), case((1,)),
         case((3,), stable=True),
     ),
+    batch="axis",
 )  # fmt: skip
 partition = op(
     _partition, _permuted_vjp, jvp=_permuted_jvp,
@@ -122,6 +123,7 @@ partition = op(
         case((6,), kth=2), case((2, 5), kth=(1, 3), axis=1), case((4, 3), kth=-1, axis=0),
         case((2, 3), kth=2, axis=None),
     ),
+    batch="axis",
 )  # fmt: skip
 
 
@@ -147,12 +149,14 @@ argsort = op(
     latex=r"\pi: x_{\pi(i)} = x_{(i)}", signature="(n)->(n)", functions=(np.argsort,),
     order="x axis kind order stable", **_INDICES,
     cases=(case((5,)), case((2, 3), axis=0), case((2, 3), axis=None, kind="stable")),
+    batch="axis",
 )  # fmt: skip
 argpartition = op(
     _argpartition, None, doc="The indices that partition along an axis.",
     formula="argpartition(x, kth)", latex=r"\pi: x_{\pi(k)} = x_{(k)}", signature="(n)->(n)",
     functions=(np.argpartition,), order="x kth axis kind order", **_INDICES,
     cases=(case((6,), kth=2), case((2, 5), kth=(1, 3), axis=1)),
+    batch="axis",
 )  # fmt: skip
 
 

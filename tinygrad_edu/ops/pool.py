@@ -278,7 +278,8 @@ lp_pool = composite(
     latex=r"\Bigl(\sum_k |x_{n,c,\,s i + k}|^p\Bigr)^{1/p}",
     pattern="scale",
     kinks={"x": (0.0,)},
-    policy="gradient 0 where all elements of a window are 0",
+    policy="gradient 0 where all elements of a window are 0; a last window that reaches beyond the "
+    "image (ceil_mode) is the norm of the elements that it has",
     cases=(
         case((1, 2, 4, 4), size=2),
         case((2, 1, 5), size=2, stride=1, p=3),

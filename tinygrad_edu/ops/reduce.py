@@ -118,6 +118,7 @@ sum = linear(
     functions=(np.sum, (np.add, "reduce")),
     cases=(*_CASES, *_MASKED, case((0, 3), axis=0), case((0,))),
     **_REDUCTION,
+    batch="axes",
 )
 
 
@@ -145,6 +146,7 @@ mean = linear(
     functions=(np.mean,),
     cases=(*_CASES, *_MASKED),
     **{**_REDUCTION, "order": "x axis dtype out keepdims where"},
+    batch="axes",
 )
 
 
@@ -263,10 +265,12 @@ _EXTREME: dict[str, Any] = {
 max = op(
     _max, _extreme_vjp, doc="Largest element over axes.", formula="max x", latex=r"\max_i x_i",
     functions=(np.max, np.amax, (np.maximum, "reduce")), **_EXTREME,
+    batch="axes",
 )  # fmt: skip
 min = op(
     _min, _extreme_vjp, doc="Smallest element over axes.", formula="min x", latex=r"\min_i x_i",
     functions=(np.min, np.amin, (np.minimum, "reduce")), **_EXTREME,
+    batch="axes",
 )  # fmt: skip
 
 
@@ -346,6 +350,7 @@ prod = op(
         case((2, 3), axis=1, initial=1.5, where=_KEPT),
     ),
     **_REDUCTION,
+    batch="axes",
 )
 
 # ------------------------------------------------------------------------------ spread
@@ -419,10 +424,12 @@ _AT_ZERO = "the gradient is 0 where the standard deviation is 0"
 var = op(
     _var, _var_vjp, doc="Variance over axes.", formula="Σ (x - mean)² / (n - ddof)",
     latex=r"\frac{1}{n - d}\sum_i (x_i - \bar x)^2", functions=(np.var,), **_SPREAD,
+    batch="axes",
 )  # fmt: skip
 std = op(
     _std, _std_vjp, doc="Standard deviation over axes.", formula="sqrt(var(x))",
     latex=r"\sqrt{\mathrm{var}(x)}", functions=(np.std,), policy=_AT_ZERO, **_SPREAD,
+    batch="axes",
 )  # fmt: skip
 
 
@@ -566,12 +573,14 @@ nanmax = op(
     formula="max x without nan", latex=r"\max_{i: x_i \in \mathbb{R}} x_i",
     pattern="route", functions=(np.nanmax,), kinks={"x": "ties"},
     order="x axis out keepdims initial where", **_WITHOUT_NAN,
+    batch="axes",
 )  # fmt: skip
 nanmin = op(
     _nanmin, _nan_extreme_vjp, doc="Smallest element over axes that is not nan.",
     formula="min x without nan", latex=r"\min_{i: x_i \in \mathbb{R}} x_i",
     pattern="route", functions=(np.nanmin,), kinks={"x": "ties"},
     order="x axis out keepdims initial where", **_WITHOUT_NAN,
+    batch="axes",
 )  # fmt: skip
 nanvar = op(
     _nanvar, lambda g, _y, x, **params: _var_vjp(g, _y, x, where=~np.isnan(x), **params),
@@ -579,6 +588,7 @@ nanvar = op(
     formula="Σ (x - mean)² / (n - ddof) without nan", arguments=("x",),
     latex=r"\frac{1}{n - d}\sum_{i: x_i \in \mathbb{R}} (x_i - \bar x)^2", pattern="scale",
     functions=(np.nanvar,), order=_SPREAD["order"], **_WITHOUT_NAN,
+    batch="axes",
 )  # fmt: skip
 nanstd = op(
     _nanstd, lambda g, y, x, **params: _std_vjp(g, y, x, where=~np.isnan(x), **params),
@@ -586,6 +596,7 @@ nanstd = op(
     formula="sqrt(nanvar(x))", latex=r"\sqrt{\mathrm{nanvar}(x)}", pattern="scale",
     functions=(np.nanstd,), order=_SPREAD["order"], arguments=("x",),
     **{**_WITHOUT_NAN, "policy": f"nan is left out, with gradient 0; {_AT_ZERO}"},
+    batch="axes",
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ softmax family
@@ -618,6 +629,7 @@ logsumexp = op(
     signature="(n)->()",
     policy="-inf, with gradient 0, where all elements are -inf",
     cases=_CASES[:-1],
+    batch="axes",
 )
 
 
@@ -650,6 +662,7 @@ softmax = op(
     latex=r"\frac{e^{x_i}}{\sum_j e^{x_j}}",
     policy="0 everywhere where all elements along the axis are -inf",
     **_ROWWISE,
+    batch="axes",
 )
 log_softmax = op(
     _log_softmax,
@@ -662,6 +675,7 @@ log_softmax = op(
     latex=r"x_i - \log\sum_j e^{x_j}",
     policy="-inf everywhere where all elements along the axis are -inf",
     **_ROWWISE,
+    batch="axes",
 )
 
 # ------------------------------------------------------------------------------ no derivative
@@ -705,32 +719,39 @@ _COUNTING: dict[str, Any] = {
 argmax = op(
     _argmax, None, doc="Index of the first largest element.", formula="argmax x",
     latex=r"\arg\max_i x_i", functions=(np.argmax,), order="x axis out keepdims", **_COUNTING,
+    batch="axis",
 )  # fmt: skip
 argmin = op(
     _argmin, None, doc="Index of the first smallest element.", formula="argmin x",
     latex=r"\arg\min_i x_i", functions=(np.argmin,), order="x axis out keepdims", **_COUNTING,
+    batch="axis",
 )  # fmt: skip
 nanargmax = op(
     _nanargmax, None, doc="Index of the first largest element that is not nan.",
     formula="argmax x without nan", latex=r"\arg\max_i x_i", functions=(np.nanargmax,),
     order="x axis out keepdims", **_COUNTING,
+    batch="axis",
 )  # fmt: skip
 nanargmin = op(
     _nanargmin, None, doc="Index of the first smallest element that is not nan.",
     formula="argmin x without nan", latex=r"\arg\min_i x_i", functions=(np.nanargmin,),
     order="x axis out keepdims", **_COUNTING,
+    batch="axis",
 )  # fmt: skip
 _TRUTH: dict[str, Any] = {**_COUNTING, "cases": (*_COUNTING["cases"], *_MASKED)}
 all = op(
     _all, None, doc="Whether all elements are true.", formula="all x", latex=r"\forall i: x_i",
     functions=(np.all, (np.logical_and, "reduce")), order="x axis out keepdims where", **_TRUTH,
+    batch="axes",
 )  # fmt: skip
 any = op(
     _any, None, doc="Whether an element is true.", formula="any x", latex=r"\exists i: x_i",
     functions=(np.any, (np.logical_or, "reduce")), order="x axis out keepdims where", **_TRUTH,
+    batch="axes",
 )  # fmt: skip
 count_nonzero = op(
     _count_nonzero, None, doc="Number of elements that are not zero.", formula="#{x ≠ 0}",
     latex=r"|\{i: x_i \neq 0\}|", functions=(np.count_nonzero,),
     order="x axis keepdims", **_COUNTING,
+    batch="axes",
 )  # fmt: skip

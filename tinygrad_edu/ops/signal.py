@@ -284,7 +284,7 @@ cumulative_trapezoid = composite(
 # ------------------------------------------------------------------------------ convolution
 
 
-def _convolve(a: Any, v: Any, *, mode: str = "full") -> Any:
+def _convolve(a: Any, v: Any, *, mode: Any = "full") -> Any:
     return np.convolve(a, v, mode)
 
 
@@ -328,6 +328,7 @@ convolve: Op = op(
     latex=r"\sum_j a_j v_{i-j}",
     pattern="swap",
     signature="(m),(n)->(k)",
+    accepts_complex=True,
     functions=(np.convolve,),
     cases=_MODES,
 )
@@ -336,8 +337,6 @@ convolve: Op = op(
 def _correlate(a: Any, v: Any, *, mode: str = "valid") -> Any:
     """Return the products of a signal with another, conjugated if complex, moved along it."""
     if np.iscomplexobj(v):
-        v = np.conj(v)
-    if v.dtype.kind == "c":
         v = np.conj(v)
     if len(a) < len(v):
         # NumPy moves the shorter one; for an even length "same" then leaves out the other end.
