@@ -23,14 +23,8 @@ from tinygrad_edu.core.batching import vmap
 from tinygrad_edu.core.function import Function, checkpoint
 from tinygrad_edu.core.op import OPS, Op, case, composite, elementwise, fused, get_op, op
 from tinygrad_edu.core.op import linear as linear_op
-from tinygrad_edu.core.tensor import (
-    Parameter,
-    Tensor,
-    detect_anomaly,
-    enable_grad,
-    is_recording,
-    no_grad,
-)
+from tinygrad_edu.core.switch import detect_anomaly, enable_grad, is_recording, no_grad
+from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.core.transforms import (
     grad,
     gradients,

@@ -13,8 +13,10 @@ from numpy.exceptions import ComplexWarning
 
 import tinygrad_edu as tg
 from tinygrad_edu import (
+    Function,
     Parameter,
     Tensor,
+    checkpoint,
     enable_grad,
     grad,
     gradients,
@@ -22,9 +24,12 @@ from tinygrad_edu import (
     hvp,
     jacobian,
     jvp,
+    linearize,
     no_grad,
     value_and_grad,
+    vhp,
     vjp,
+    vmap,
 )
 from tinygrad_edu.core.op import BY_FUNCTION, OPS
 from tinygrad_edu.errors import GradientError, GradientTypeError, OpTypeError
@@ -176,7 +181,11 @@ def test_hooks_and_kept_gradients_see_what_users_see() -> None:
 
 def test_a_complex_scalar_is_no_loss() -> None:
     z = leaf(1 + 2j)
-    for call in (lambda: (z * z).backward(), lambda: grad(lambda z: z * z)(1j)):
+    for call in (
+        lambda: (z * z).backward(),
+        lambda: grad(lambda z: z * z)(1j),
+        lambda: gradients(z * z, [z]),
+    ):
         with pytest.raises(GradientError, match=r"starts from a real scalar[^\0]*loss\.real"):
             call()
 
@@ -408,3 +417,49 @@ def test_rows_that_stand_for_complex_ufuncs_say_that_they_are_right_for_them() -
         assert BY_FUNCTION[function].accepts_complex
     for function in (np.maximum, np.fmin, np.max, np.floor, np.arctan2):
         assert not BY_FUNCTION[function].accepts_complex
+
+
+# ------------------------------------------------------------------------------ other doors
+
+
+def test_a_batch_of_gradients_is_that_of_each() -> None:
+    batch = np.stack([Z, W, Z * W])
+    for f in LOSSES.values():
+        expected = np.stack([grad(f)(z).numpy() for z in batch])
+        np.testing.assert_allclose(vmap(grad(f))(batch).numpy(), expected, atol=1e-11)
+
+
+def test_a_checkpoint_gives_the_same_gradient() -> None:
+    z, other = leaf(Z), leaf(Z)
+    np.sum(abs(np.exp(z) * W)).backward()
+    np.sum(abs(checkpoint(lambda z: np.exp(z) * W)(other))).backward()
+    np.testing.assert_allclose(other.grad, z.grad)
+
+
+def test_linear_parts_are_taken_at_complex_points() -> None:
+    _, along = linearize(lambda z: np.exp(z) * W, Z)
+    np.testing.assert_allclose(along(W).numpy(), np.exp(Z) * W * W)
+    product = vhp(lambda z: np.sum(abs(z) ** 3), Z, W)
+    np.testing.assert_allclose(product.numpy(), hvp(lambda z: np.sum(abs(z) ** 3), Z, W).numpy())
+
+
+def test_a_function_of_users_sees_gradients_as_users_do() -> None:
+    class Times(Function):
+        @staticmethod
+        def forward(ctx: Any, z: Any, w: Any) -> Any:
+            ctx.save_for_backward(z, w)
+            return z * w
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            z, w = ctx.saved_tensors
+            return g * np.conj(w), g * np.conj(z)
+
+    def loss(z: Any) -> Any:
+        return np.sum(abs(Times.apply(z, z)) ** 2)
+
+    z = leaf(Z)
+    loss(z).backward()
+    np.testing.assert_allclose(z.grad, slopes(lambda z: np.sum(abs(z * z) ** 2), Z), atol=1e-7)
+    expected = hvp(lambda z: np.sum(abs(z * z) ** 2), Z, W).numpy()
+    np.testing.assert_allclose(hvp(loss, Z, W).numpy(), expected, atol=1e-12)

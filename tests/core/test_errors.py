@@ -12,7 +12,8 @@ import tinygrad_edu
 import tinygrad_edu.ops as ops
 from tinygrad_edu.core.graph import ancestors
 from tinygrad_edu.core.op import OPS, case, composite, elementwise, get_op, linear, op
-from tinygrad_edu.core.tensor import Parameter, Tensor, no_grad
+from tinygrad_edu.core.switch import no_grad
+from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.core.transforms import (
     grad,
     gradients,

@@ -17,14 +17,8 @@ from hypothesis import strategies as st
 import tinygrad_edu.ops as ops
 from tinygrad_edu.core.graph import Leaf, Node, ancestors
 from tinygrad_edu.core.op import OPS, elementwise
-from tinygrad_edu.core.tensor import (
-    Parameter,
-    Tensor,
-    enable_grad,
-    is_recording,
-    no_grad,
-    record_composites,
-)
+from tinygrad_edu.core.switch import enable_grad, is_recording, no_grad, record_composites
+from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.core.transforms import grad, gradients, hessian, hvp, jvp
 from tinygrad_edu.errors import GradientError, OpError, OpTypeError
 

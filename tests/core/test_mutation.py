@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu.ops as ops
-from tinygrad_edu.core.tensor import Parameter, Tensor, no_grad
+from tinygrad_edu.core.switch import no_grad
+from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.core.transforms import gradients, vjp
 from tinygrad_edu.errors import GradientError, MutationError, OpError
 

@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 import tinygrad_edu.ops as ops
 from tinygrad_edu.core.graph import ancestors
 from tinygrad_edu.core.op import OPS, elementwise, op
-from tinygrad_edu.core.tensor import Parameter, Tensor, enable_grad, is_recording, no_grad
+from tinygrad_edu.core.switch import enable_grad, is_recording, no_grad
+from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.core.transforms import (
     grad,
     gradients,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.exceptions import ComplexWarning
 
 from tinygrad_edu.core.op import Op
-from tinygrad_edu.core.tensor import record_composites
+from tinygrad_edu.core.switch import record_composites
 from tinygrad_edu.errors import OpTypeError
 from tinygrad_edu.testing import laws
 from tinygrad_edu.testing.samples import Plan, Sample, differentiable, plans, rows, sample

@@ -730,6 +730,15 @@ def test_ctc_without_an_alignment_is_infinite_and_has_no_gradient() -> None:
         assert not x.grad.any()
 
 
+def test_ctc_of_no_steps_at_all() -> None:
+    none, one = np.array([0]), np.zeros((1, 1), int)
+    x = leaf(np.zeros((0, 1, 3)))
+    found = ops.ctc_loss(x, one, none, none)
+    found.backward()
+    assert (found.item(), x.grad.shape) == (0, (0, 1, 3))
+    assert ops.ctc_loss(np.zeros((0, 1, 3)), one + 1, none, none + 1) == INF
+
+
 def test_ctc_over_many_steps_does_not_underflow() -> None:
     logp = np.log(np.full((2000, 1, 3), 1 / 3))
     found = ops.ctc_loss(logp, np.array([[1, 2]]), np.array([2000]), np.array([2]), reduction="sum")

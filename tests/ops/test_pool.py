@@ -125,10 +125,10 @@ def test_padding_is_never_the_largest():
     assert integers.tolist() == [[[-7, -9]]]
 
 
-def test_a_nan_is_the_largest_and_gets_the_gradient():
+def test_a_window_with_a_nan_is_nan_and_keeps_its_gradient():
     x = np.array([[[1.0, np.nan, 2.0, 3.0]]])
     np.testing.assert_array_equal(ops.max_pool(x, 2), [[[np.nan, 3]]])
-    assert gradient(ops.max_pool, x, 2).tolist() == [[[0, 1, 0, 1]]]
+    assert gradient(ops.max_pool, x, 2).tolist() == [[[0.5, 0.5, 0, 1]]]
 
 
 def test_overlapping_windows_add_up():

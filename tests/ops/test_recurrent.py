@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import ops
-from tinygrad_edu.core.tensor import Tensor, record_composites
+from tinygrad_edu.core.switch import record_composites
+from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import OpError
 
 BATCH, FAN_IN, SIZE, STEPS = 3, 4, 2, 5

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from tinygrad_edu.core.op import OPS, Op, case, elementwise, fused, linear, op
-from tinygrad_edu.core.tensor import Tensor, enable_grad
+from tinygrad_edu.core.switch import enable_grad
+from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import CheckError, KinkError, NumericError, OpError, OpTypeError
 from tinygrad_edu.testing import LAWS, assert_gradients, broadcastable, check_op
 
@@ -170,7 +171,7 @@ def test_a_wrong_adjoint_is_refused() -> None:
 def test_a_composite_of_another_function_is_refused() -> None:
     row = fused(
         lambda x: (np.tanh(x), None),
-        lambda g, y, _saved, x, wanted, into: (g * (1 - y * y) + 0 * x,),
+        lambda g, y, _saved, x, **_how: (g * (1 - y * y) + 0 * x,),
         lambda x: np.sin(x),
         name="two_faces", signature="(n)->(n)", cases=(case((2,)),), **FACTS,
     )  # fmt: skip
@@ -255,7 +256,7 @@ def test_a_seed_gives_one_verdict() -> None:
     [
         (lambda: check_op(3), "found a int"),
         (lambda: check_op(lambda: 1), "no positional argument"),
-        (lambda: check_op(lambda x, y: x, (2,)), "1 entries for"),
+        (lambda: check_op(lambda x, _y: x, (2,)), "1 entries for"),
         (lambda: check_op(lambda x: x, laws=["first"]), "no law 'first'(.|\n)*order 1"),
         (lambda: check_op(lambda x: x, order=3), "assert_gradients"),
         (lambda: check_op(lambda x: x, domain={"z": (0, 1)}), "no argument 'z'"),

@@ -13,17 +13,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.graph import Node, ancestors, project, reverse_sweep
+from tinygrad_edu.core.lift import Recorded
 from tinygrad_edu.core.op import OPS, zeros
-from tinygrad_edu.core.tensor import (
-    Recorded,
-    Tensor,
-    constant,
-    enable_grad,
-    fresh,
-    no_grad,
-    owned,
-    record_composites,
-)
+from tinygrad_edu.core.switch import enable_grad, no_grad, record_composites
+from tinygrad_edu.core.tensor import Tensor, constant, fresh, owned
 
 __all__ = ["push"]
 
@@ -106,13 +99,14 @@ def _push_one(node: Node, tangents: Sequence[Any], result: Any, primals: Sequenc
             return zeros(node.result, [t for t in tangents if t is not None])
         if total.dtype.kind == "c":
             total = OPS["real"](total)  # the pairing of complex cotangents and tangents
-        one = np.ones_like(total.numpy())
+        one: Any = np.ones_like(total.numpy())
+        leaf: Any = g.node
         found = reverse_sweep(
             {total.node: constant(one) if recorded else one},
-            [g.node],
+            [leaf],
             lift=Recorded() if recorded else None,
         )
-    moved = found.get(g.node)
+    moved = found.get(leaf)
     return zeros(node.result, [t for t in tangents if t is not None]) if moved is None else moved
 
 

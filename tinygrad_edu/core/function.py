@@ -15,19 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_edu.core.forward import push
-from tinygrad_edu.core.graph import Node, ancestors, reverse_sweep, tick
-from tinygrad_edu.core.op import Op, unlisted
-from tinygrad_edu.core.tensor import (
-    Recorded,
-    Tensor,
-    constant,
-    enable_grad,
-    handle,
-    is_composed,
-    is_recording,
-    record,
-    record_composites,
-)
+from tinygrad_edu.core.graph import Node, ancestors, reverse_sweep, tick, turned
+from tinygrad_edu.core.lift import Recorded
+from tinygrad_edu.core.op import OPS, Op, unlisted
+from tinygrad_edu.core.switch import enable_grad, is_composed, is_recording, record_composites
+from tinygrad_edu.core.tensor import Tensor, constant, handle, record
 from tinygrad_edu.core.tree import flatten
 from tinygrad_edu.errors import GradientError, OpTypeError, explain, users_line
 
@@ -141,8 +133,12 @@ def _row(cls: type[Function], count: int) -> Op:
         ctx.needs_input_grad = tuple(wanted)
         if any(isinstance(p, Tensor) for p in primals):
             ctx = _recorded_context(cls, ctx, result, primals)
-        found = cls.backward(ctx, g)
-        cotangents = list(found) if isinstance(found, (tuple, list)) else [found]
+        # Users, and PyTorch, know a complex cotangent as the conjugate of what the sweep carries.
+        found = cls.backward(ctx, turned(g))
+        cotangents = [
+            turned(c) if hasattr(c, "dtype") else c
+            for c in (found if isinstance(found, (tuple, list)) else [found])
+        ]
         if len(cotangents) != count:
             raise GradientError(
                 f"{cls.__name__}: backward returned {len(cotangents)} cotangents for {count} "
@@ -282,7 +278,8 @@ def _packed(outputs: Sequence[Tensor]) -> Tensor:
     """Return all results in one tensor."""
     if len(outputs) == 1:
         return outputs[0]
-    return np.concatenate([np.reshape(y, (-1,)) for y in outputs])  # type: ignore[return-value, arg-type]  # NumPy's types do not know NEP 18
+    packed: Tensor = OPS["concatenate"]([y.reshape(-1) for y in outputs])
+    return packed
 
 
 def _cut(packed: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
@@ -325,7 +322,7 @@ def _checkpoint_row(again: Callable[[], Tensor], used: Sequence[Node], first: An
         chosen = [node for node, want in zip(used, wanted, strict=True) if want]
         lift = Recorded() if recorded else None
         # What the function used may depend on each other: that is the outer sweep's business.
-        found = reverse_sweep({output.node: g}, chosen, lift, independent=True)
+        found = reverse_sweep({output.rooted("checkpoint"): g}, chosen, lift, independent=True)
         return [
             np.zeros(p.shape, p.dtype, like=g) if want and node not in found else found.get(node)
             for node, want, p in zip(used, wanted, primals, strict=True)

@@ -171,7 +171,8 @@ class Hooks:
 
     def __init__(self) -> None:
         self.functions: dict[int, Callable[[Any], Any]] = {}
-        self.retains, self.grad = False, None
+        self.retains = False
+        self.grad: Any = None
 
     def __call__(self, g: Any, backward: bool) -> Any:
         """Return the cotangent that goes on from a node."""

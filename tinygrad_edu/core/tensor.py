@@ -9,32 +9,33 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import sys
-import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
+from tinygrad_edu.core.complaints import (
+    explained,
+    no_row,
+    refuse_anomalous,
+    refuse_anomaly,
+    warn_if_wider,
+)
 from tinygrad_edu.core.graph import SMALL, Leaf, Node, hooks_of, reverse_sweep, shade, tick, turned
-from tinygrad_edu.core.op import BY_FUNCTION, OPS, Like, Op, nearest
+from tinygrad_edu.core.op import BY_FUNCTION, OPS, Like, Op
+from tinygrad_edu.core.switch import COMPOSITES, ON, WATCHED, is_watched, recording
 from tinygrad_edu.errors import (
-    AnomalyError,
     GradientError,
     GradientTypeError,
     MutationError,
     OpError,
     OpTypeError,
-    PrecisionWarning,
     UnsupportedError,
     describe_line,
     explain,
     inside_package,
-    line_of,
     users_frame,
     users_line,
 )
@@ -43,141 +44,16 @@ __all__ = [
     "MAKES",
     "HookHandle",
     "Parameter",
-    "Recorded",
     "Tensor",
     "constant",
-    "detect_anomaly",
-    "enable_grad",
     "fresh",
     "handle",
-    "is_composed",
-    "is_recording",
-    "is_watched",
-    "no_grad",
     "owned",
     "record",
-    "record_composites",
-    "refuse_anomaly",
 ]
 
-F = TypeVar("F", bound=Callable[..., Any])
 _ndarray, _generic = np.ndarray, np.generic
 _USUAL = np.dtype(np.float64), np.dtype(np.float32)
-
-# ------------------------------------------------------------------------------ the switch
-
-ON, COMPOSITES, WATCHED = 1, 2, 4  # bits: record, fused rows as composites, look for nan and inf
-_recording: ContextVar[int] = ContextVar("recording", default=ON)
-_outer: ContextVar[tuple[int, ...]] = ContextVar("outer", default=())
-
-
-class _Switch:
-    """A context manager, and a decorator, that sets whether and how calls are recorded.
-
-    The states to return to are stacked in the context, not in the object, so that one object may
-    be entered twice, in several threads, and left through an exception.
-    """
-
-    on, off = 0, 0  # the bits that it sets, and those that it clears
-
-    def __enter__(self) -> Self:
-        mode = _recording.get()
-        _outer.set((mode, *_outer.get()))
-        # Inside a transform of higher order, recording goes on in its stricter way.
-        _recording.set((mode | self.on) & ~self.off)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        mode, *rest = _outer.get()
-        _recording.set(mode)
-        _outer.set(tuple(rest))
-
-    def __call__(self, function: F) -> F:
-        if inspect.isgeneratorfunction(function):
-            raise OpTypeError(
-                f"{type(self).__name__} cannot decorate the generator {function.__name__}: between "
-                "two values the caller's code would run in this state too\n"
-                "  fix: open the context inside the generator, around the lines that need it"
-            )
-
-        @functools.wraps(function)
-        def inside(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return function(*args, **kwargs)
-
-        return inside  # type: ignore[return-value]  # wraps() keeps the signature, mypy cannot tell
-
-
-class no_grad(_Switch):
-    """Context manager and decorator under which nothing is recorded.
-
-    Examples
-    --------
-    >>> w = Tensor([1.0, 2.0], requires_grad=True)
-    >>> with no_grad():
-    ...     y = w * 2
-    >>> y.requires_grad
-    False
-    """
-
-    off = ON | COMPOSITES
-
-
-class enable_grad(_Switch):
-    """Context manager and decorator under which calls are recorded, also inside `no_grad`."""
-
-    on = ON
-
-
-class record_composites(_Switch):
-    """Context under which a fused row is recorded as its composite, for higher orders."""
-
-    on = ON | COMPOSITES
-
-
-class detect_anomaly(_Switch):
-    """Context manager and decorator under which the first nan or inf is an error that names it.
-
-    Forward, the error says which op made it, of what, in which line; backward, which op's rule, for
-    which argument. Everything is looked at, so this is slow: for finding a fault, not for training.
-
-    Raises
-    ------
-    AnomalyError
-        A result, or a cotangent, is not finite.
-
-    Examples
-    --------
-    >>> x = Tensor([0.0, 1.0], requires_grad=True)
-    >>> with detect_anomaly():
-    ...     np.log(x)
-    Traceback (most recent call last):
-    ...
-    tinygrad_edu.errors.AnomalyError: log: the result is -inf at [0], where x = 0.0
-    """
-
-    on = WATCHED
-
-
-def is_recording() -> bool:
-    """Return whether calls are recorded now, in this thread."""
-    return bool(_recording.get() & ON)
-
-
-def is_composed() -> bool:
-    """Return whether fused rows are recorded as their composites now, in this thread."""
-    return bool(_recording.get() & COMPOSITES)
-
-
-def is_watched() -> bool:
-    """Return whether `detect_anomaly` is on now, in this thread."""
-    return bool(_recording.get() & WATCHED)
-
 
 # ------------------------------------------------------------------------------ recording
 
@@ -201,7 +77,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     OpError, OpTypeError
         NumPy refused the arguments; the error shows op, shapes, line and fix.
     """
-    mode = _recording.get()
+    mode = recording.get()
     if mode & COMPOSITES and op.composite is not None:
         composed: Tensor = op.composite(*args, **params)
         return composed
@@ -225,8 +101,8 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             arrays.append(np.asarray(arg) if isinstance(arg, op.wraps) else arg)
             upstream.append(None)
     fused = op.kind == "fused"
-    recording = wanted and mode & ON and op.differentiable
-    if recording and fused and foreign:  # what it saves may be the caller's own arrays
+    records = wanted and mode & ON and op.differentiable
+    if records and fused and foreign:  # what it saves may be the caller's own arrays
         arrays = [
             a.copy() if a is arg and isinstance(a, _ndarray) else a
             for a, arg in zip(arrays, args, strict=True)
@@ -239,23 +115,23 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     try:
         result = op.forward(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
-        raise _explained(op, arrays, error) from error
+        raise explained(op, arrays, error) from error
     saved = None
     if fused:
         result, saved = result
     dtype = result.dtype
     if mode & WATCHED:
-        _refuse_anomaly(op, arrays, result)
+        refuse_anomalous(op, arrays, result)
     # The flag of a fresh array tells at once that nobody shares its memory.
     shares = result.__class__ is _ndarray and (
         not result.flags.owndata or any([result is array for array in arrays])  # noqa: C419 - half the time of a generator
     )
     kind = dtype.kind
-    if kind == "c" and recording and not op.accepts_complex:
+    if kind == "c" and records and not op.accepts_complex:
         in_smaller_ops = _on_complex(op, args, params, arrays)
         if in_smaller_ops is not None:
             return in_smaller_ops
-    if not (recording and kind in "fc"):
+    if not (records and kind in "fc"):
         if isinstance(result, _generic):
             result = np.asarray(result)
         elif wanted and shares:
@@ -276,7 +152,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
                 if like.dtype.kind == "c" and not op.accepts_complex and kind != "c":
                     return _on_complex(op, args, params, arrays)  # type: ignore[return-value]  # this one is complex
                 if up.op is None:
-                    _warn_if_wider(op, arrays, up, dtype)
+                    warn_if_wider(op, arrays, up, dtype)
         elif not reads[i]:
             arrays[i] = shade(arrays[i])
         elif foreign and arrays[i] is args[i] and isinstance(arrays[i], _ndarray):
@@ -296,58 +172,11 @@ def _relate(*args: Any) -> None:
     """Remember tensors that share memory, so that an assignment to one can be refused."""
     for tensor in args:
         if isinstance(tensor, Tensor) and id(tensor) not in _related:
-            key = id(tensor)
-            _related[key] = weakref.ref(tensor, lambda _dead, key=key: _related.pop(key, None))
+            _related[id(tensor)] = weakref.ref(tensor, functools.partial(_forget, id(tensor)))
 
 
-def _refuse_anomaly(op: Op, arrays: Sequence[Any], result: Any) -> None:
-    """Raise if a result is not finite, naming the op and what it was made of."""
-    where = _not_finite(result)
-    if where is None:
-        return
-    names = op.arguments * len(arrays) if op.variadic else op.arguments
-    fault = f"the result is {result[where]} at {list(where)}"
-    for name, array in zip(names, arrays, strict=True):
-        before = None if array is None else _not_finite(np.asarray(array))
-        if before is not None:
-            value = np.asarray(array)[before]
-            fault += f"; its argument {name} is {value} at {list(before)} already"
-            break
-    else:
-        if op.kind == "elementwise":
-            values = [np.broadcast_to(a, result.shape)[where] for a in arrays]
-            made = ", ".join(f"{n} = {v}" for n, v in zip(names, values, strict=True))
-            fault += f", where {made}"
-    arguments = tuple(zip(names, arrays, strict=True))
-    raise AnomalyError(
-        explain(op.name, fault, arguments=arguments, fix="look at the values before this line")
-    )
-
-
-def _not_finite(array: Any) -> tuple[int, ...] | None:
-    """Return the index of the first nan or inf of an array, or ``None``."""
-    if array.dtype.kind not in "fc" or np.isfinite(array).all():
-        return None
-    return tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-
-
-def refuse_anomaly(node: Node, i: int, cotangent: Any) -> None:
-    """Raise if a cotangent is not finite, naming the op, its argument and the user's line."""
-    value = cotangent._data if isinstance(cotangent, Tensor) else cotangent
-    where = _not_finite(value)
-    if where is not None:
-        op: Any = node.op
-        name = op.arguments[0 if op.variadic else i]
-        policy = f"\n       what the op promises there: {op.policy}" if op.policy else ""
-        raise AnomalyError(
-            explain(
-                op.name,
-                f"the gradient for its argument {name} is {value[where]} at {list(where)}",
-                arguments=((name, node.primals[i]), ("result", node.result)),
-                where=node.line,
-                fix=f"keep the argument away from where the op has no finite slope{policy}",
-            )
-        )
+def _forget(key: int, _dead: Any) -> None:
+    _related.pop(key, None)
 
 
 def _on_complex(
@@ -362,26 +191,6 @@ def _on_complex(
         return None
     composed: Tensor = op.composite(*args, **params)
     return composed
-
-
-def _warn_if_wider(op: Op, arrays: Sequence[Any], leaf: Node, dtype: np.dtype[Any]) -> None:
-    """Warn, once a line, if a wider operand made the result wider than a leaf."""
-    if dtype.kind != "f" or leaf.result.dtype.itemsize >= dtype.itemsize:
-        return
-    if any(getattr(array, "dtype", None) == dtype for array in arrays):
-        frame = users_frame(3)
-        filename, number = line_of(frame.f_code, frame.f_lasti)
-        called = getattr(leaf, "name", "")
-        name = f"tensor {called!r}" if called else f"tensor of shape {leaf.result.shape}"
-        warnings.warn_explicit(
-            f"{op.name}: a {leaf.result.dtype} {name} met a {dtype} value, the result is "
-            f"{dtype}\n  at {describe_line(frame.f_code, frame.f_lasti)}\n"
-            f"  fix: convert the value once, as in x.astype(np.{leaf.result.dtype})",
-            PrecisionWarning,
-            filename,
-            number,
-            registry=frame.f_globals.setdefault("__warningregistry__", {}),
-        )
 
 
 def _own(value: Any) -> Any:
@@ -442,13 +251,13 @@ def _operator(name: str, reflected: bool = False) -> Callable[[Tensor, Any], Ten
             return record(op, (self, other), _NOTHING)
         if (u is not None and u.op is None) or (v is not None and v.op is None):
             return record(op, (self, other), _NOTHING)
-        if _recording.get() != ON or (u is None and v is None) or not op.differentiable:
+        if recording.get() != ON or (u is None and v is None) or not op.differentiable:
             return record(op, (self, other), _NOTHING)
         left, right = self._data, other._data if tensors else other
         try:
             result = op.forward(left, right)
         except (ValueError, TypeError) as error:
-            raise _explained(op, (left, right), error) from error
+            raise explained(op, (left, right), error) from error
         reads_left, reads_right = op.reads
         if not reads_left:
             left = shade(left) if u is None else u.result
@@ -469,7 +278,7 @@ def _unary(name: str) -> Callable[[Tensor], Tensor]:
 def _record_one(op: Op, arg: Tensor) -> Tensor:
     """Return what `record` does for one computed tensor and no parameters."""
     up = arg._node
-    if up is None or up.op is None or _recording.get() != ON or not op.differentiable:
+    if up is None or up.op is None or recording.get() != ON or not op.differentiable:
         return record(op, (arg,), _NOTHING)
     value = arg._data
     if not op.accepts_complex and value.dtype not in _USUAL and value.dtype.kind == "c":
@@ -477,48 +286,8 @@ def _record_one(op: Op, arg: Tensor) -> Tensor:
     try:
         result = op.forward(value)
     except (ValueError, TypeError) as error:
-        raise _explained(op, (value,), error) from error
+        raise explained(op, (value,), error) from error
     return _attach(op, result, (up,), (value if op.reads[0] else up.result,), _NOTHING)
-
-
-def _explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
-    """Return the error to raise for what NumPy said of the arguments of a row."""
-    names = op.arguments * len(arrays) if op.variadic else op.arguments
-    shapes = [a.shape for a in arrays if isinstance(a, _ndarray)]
-    problem, fix = str(error), None
-    if len(shapes) == 2 and not isinstance(error, TypeError):
-        a, b = shapes
-        if op.signature == "(),()->()":
-            fix = _broadcast_fix(a, b)
-        elif op.signature == "(m,k),(k,n)->(m,n)" and op.broadcasts and a and b:
-            if a[-1] != b[-2:][0]:
-                problem = f"the inner lengths, {a[-1]} of a and {b[-2:][0]} of b, must be equal"
-                if a[-1] == b[-1]:
-                    fix = f"transpose b, as in np.{op.name}(a, np.swapaxes(b, -1, -2))"
-            else:
-                problem = f"the stacks, {a[:-2]} of a and {b[:-2]} of b, do not broadcast"
-    kind = OpTypeError if isinstance(error, TypeError) else OpError
-    if isinstance(error, (OpError, OpTypeError)):
-        return error
-    text = explain(op.name, problem, arguments=tuple(zip(names, arrays, strict=True)), fix=fix)
-    return (
-        type(kind.__name__, (kind, IndexError), {})(text)
-        if isinstance(error, IndexError)
-        else kind(text)
-    )
-
-
-def _broadcast_fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
-    """Return which axes clash when two shapes are broadcast, and what usually helps."""
-    clash = [
-        -i
-        for i, (n, m) in enumerate(zip(reversed(a), reversed(b), strict=False), start=1)
-        if n != m and 1 not in (n, m)
-    ]
-    axes = ", ".join(f"axis {axis} ({a[axis]} against {b[axis]})" for axis in clash)
-    if len(a) != len(b) and len(clash) > 0 and min(a, b, key=len)[-1] in max(a, b, key=len):
-        return f"{axes} do not fit; give the smaller one a new axis, such as t[:, None]"
-    return f"{axes} do not fit; sizes must be equal, or one of them 1"
 
 
 def _in_place(name: str) -> Callable[..., Any]:
@@ -935,7 +704,7 @@ class Tensor:
         function = BY_FUNCTION.get(ufunc if method == "__call__" else (ufunc, method))
         if function is None:
             name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-            raise _no_row(name)
+            raise no_row(name)
         return function(*inputs, **kwargs)
 
     def __array_function__(
@@ -950,7 +719,7 @@ class Tensor:
         if func in MAKES:
             made = func(*_values(args), **_values(kwargs))
             return constant(np.asarray(made, like=self._data))
-        raise _no_row(f"{func.__module__}.{func.__name__}".removeprefix("numpy."))
+        raise no_row(f"{func.__module__}.{func.__name__}".removeprefix("numpy."))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         """Return the value of a constant as an array; refuse for a tensor with a gradient."""
@@ -1287,42 +1056,6 @@ def accumulate(leaf: Any, cotangent: Any) -> None:
         leaf.grad = deposit(leaf, gradient)
 
 
-# ------------------------------------------------------------------------------ second order
-
-
-class Recorded:
-    """What a sweep uses to be recorded itself: values of nodes as Tensors (see `Lift`)."""
-
-    def values(self, node: Node) -> tuple[Tensor, list[Any]]:
-        """Return ``(result, primals)`` of a node, Tensors where a gradient can flow."""
-        upstream: Any = node.upstream
-        primals = [
-            primal if up is None else handle(primal, up)
-            for primal, up in zip(node.primals, upstream, strict=True)
-        ]
-        return handle(node.result, node), primals
-
-    def joint(self, node: Node, g: Any, wanted: Sequence[bool]) -> Sequence[Any]:
-        """Return the cotangents of a row with one rule: of a fused row through its composite."""
-        op: Any = node.op
-        result, primals = self.values(node)
-        if op.composite is None:
-            none = [None] * len(primals)
-            cotangents: Sequence[Any] = op.joint(
-                g, result, node.saved, *primals, wanted=wanted, into=none, **node.params
-            )
-            return cotangents
-        fresh = [
-            OPS["identity"](primal) if want else primal
-            for primal, want in zip(primals, wanted, strict=True)
-        ]
-        with record_composites():
-            again = op.composite(*fresh, **node.params)
-        inputs = [t._node for t, want in zip(fresh, wanted, strict=True) if want]
-        found = reverse_sweep({again._node: g}, inputs, lift=self)
-        return [found.get(t._node) if want else None for t, want in zip(fresh, wanted, strict=True)]
-
-
 # ------------------------------------------------------------------------------ small helpers
 
 _LOOKS = {
@@ -1348,15 +1081,6 @@ def _values(args: Any) -> Any:
     if isinstance(args, dict):
         return {key: _values(arg) for key, arg in args.items()}
     return args
-
-
-def _no_row(name: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"np.{name} has no row in the table, so it has no derivative"
-        f"{nearest(name.rpartition('.')[2])}\n"
-        f"  at {users_line()}\n"
-        "  fix: use a function of the table, or t.numpy() if no gradient is needed"
-    )
 
 
 def _idle_counts() -> tuple[int, int]:

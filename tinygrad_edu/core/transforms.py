@@ -23,20 +23,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.batching import raw, spread, wrapped
+from tinygrad_edu.core.complaints import refuse_anomaly
 from tinygrad_edu.core.forward import push
 from tinygrad_edu.core.graph import ancestors, reverse_sweep, turned
-from tinygrad_edu.core.tensor import (
-    Recorded,
-    Tensor,
-    constant,
-    enable_grad,
-    fresh,
-    is_recording,
-    is_watched,
-    owned,
-    record_composites,
-    refuse_anomaly,
-)
+from tinygrad_edu.core.lift import Recorded
+from tinygrad_edu.core.op import OPS
+from tinygrad_edu.core.switch import enable_grad, is_recording, is_watched, record_composites
+from tinygrad_edu.core.tensor import Tensor, constant, fresh, owned
 from tinygrad_edu.core.tree import Tree, flatten, matching
 from tinygrad_edu.errors import GradientError, GradientTypeError, users_frame, users_line
 
@@ -114,7 +107,7 @@ def gradients(
         raw(out).rooted("gradients")
     starts = []
     for out, given in zip(outputs, seeds * (len(outputs) // len(seeds)), strict=True):
-        if given is None and out.size == 1:
+        if given is None and out.size == 1 and out.dtype.kind != "c":
             starts.append(_one(raw(out)))
         else:
             start = given if given is None else raw(given)
@@ -239,7 +232,8 @@ def _scalar(output: Any, what: str) -> Tensor:
             f"{what}: a gradient starts from a real scalar, the function returned a complex one\n"
             f"  at {users_line()}\n  fix: make it real, as in abs(loss) or loss.real, or use vjp"
         )
-    return raw(output)
+    whole: Tensor = raw(output)
+    return whole
 
 
 def _depends_beyond(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
@@ -615,7 +609,7 @@ def _by_columns(
             columns = _joined([moved[i] for moved in pushed], x, y)
             count = wrapped(x).ndim
             axes = range(columns.ndim)
-            row.append(np.transpose(columns, (*axes[count:], *axes[:count])))  # type: ignore[arg-type]  # NumPy's types do not know NEP 18
+            row.append(columns.transpose((*axes[count:], *axes[:count])))
     return table
 
 
@@ -624,8 +618,9 @@ def _joined(parts: Sequence[Tensor], moved: Tensor, found: Tensor) -> Tensor:
     rows, like = wrapped(moved), wrapped(found)
     if not parts:
         return constant(np.zeros(rows.shape + like.shape, like.dtype))
-    stacked = np.stack([wrapped(part) for part in parts])  # type: ignore[call-overload]  # NumPy's types do not know NEP 18
-    return np.reshape(stacked, rows.shape + like.shape)  # type: ignore[no-any-return]  # as above
+    stacked = OPS["stack"]([wrapped(part) for part in parts])
+    block: Tensor = stacked.reshape(rows.shape + like.shape)
+    return block
 
 
 def _basis(tensor: Tensor) -> list[Tensor]:

@@ -295,7 +295,7 @@ class _Block(Module):
         self.up = Linear(features, hidden, weight=weight, rng=generator, dtype=dtype)
         self.down = Linear(hidden, features, rng=generator, dtype=dtype)
         self.feed_norm = LayerNorm(features, dtype=dtype)
-        self.dropout = Dropout(dropout, rng=_own(rng))
+        self.dropout = Dropout(dropout, rng=None if rng is None else _own(generator))
 
     def build(self, features: int, heads: int, options: dict[str, Any]) -> None:
         """Make what stands between attention and the feed-forward net: nothing."""

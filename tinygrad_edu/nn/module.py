@@ -16,7 +16,8 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_edu.core.state import copies, fitting, live
-from tinygrad_edu.core.tensor import Parameter, Tensor, no_grad
+from tinygrad_edu.core.switch import no_grad
+from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.errors import LayerError
 from tinygrad_edu.nn.init import get_default_dtype
 

@@ -35,7 +35,7 @@ __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
 
 class _Cell(Module):
-    """What the cells share: two matrices and a bias, and the state of zeros that they begin with."""
+    """What the cells share: two matrices and a bias, and a state that begins with zeros."""
 
     gates: ClassVar[int] = 1
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.op import OPS
-from tinygrad_edu.core.tensor import Tensor, enable_grad
+from tinygrad_edu.core.switch import enable_grad
+from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.core.transforms import gradients
 from tinygrad_edu.errors import CheckError, GradientTypeError, NumericError, describe_value
 from tinygrad_edu.numeric.report import failure

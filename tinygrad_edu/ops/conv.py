@@ -627,18 +627,20 @@ def _conv(
         x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups, pool=pool
     )
     filters = np.reshape(weight, plan.weight)
-    y = np.empty(plan.shape, np.result_type(x.dtype, weight.dtype), like=x)
+    dtypes = [array.dtype for array in (x, weight, bias) if array is not None]
+    y = np.empty(plan.shape, np.result_type(*dtypes), like=x)
     each = None if bias is None else np.reshape(bias, (-1,) + (1,) * len(plan.pool))
     scratch: Scratch = {}
     winners = []  # per block: which elements of each pool are largest
     for start in range(0, len(x), plan.block):
         best = y[start : start + plan.block]
         cols = _columns(x[start : start + plan.block], plan, scratch)
-        products = _room(scratch, "maps", (*cols.shape[:3], filters.shape[1], cols.shape[4]), y)
-        maps = np.reshape(np.matmul(filters, cols, out=products), (len(cols), *best.shape))
-        if len(maps) == 1:
-            best[...] = maps[0]
+        shape = (*cols.shape[:3], filters.shape[1], cols.shape[4])
+        if len(cols) == 1:
+            np.matmul(filters, cols, out=np.reshape(best, shape))
         else:
+            maps = np.matmul(filters, cols, out=_room(scratch, "maps", shape, y))
+            maps = np.reshape(maps, (len(cols), *best.shape))
             np.maximum(maps[0], maps[1], out=best)
             for one in range(2, len(maps)):
                 np.maximum(best, maps[one], out=best)

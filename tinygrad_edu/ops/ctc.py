@@ -9,7 +9,6 @@ knows time, blanks and lengths. This is the last file of losses; ``nn/losses.py`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -213,12 +212,9 @@ def _ctc_joint(
     input_lengths: Any,
     label_lengths: Any,
     *,
-    wanted: Sequence[bool],
     reduction: str,
     **_rest: Any,
 ) -> tuple[Any, None, None, None]:
-    if not wanted[0]:
-        return None, None, None, None
     path, emitted, ways_in, losses = saved
     ways_on = _backward(emitted, ways_in[0], path, input_lengths)
     # Where there is no alignment all ways are impossible: no share, whatever the loss.

@@ -218,16 +218,17 @@ def _setitem(x: Any, value: Any, *, index: Any) -> Any:
     return out
 
 
-def _written(found: Any, shape: tuple[int, ...], index: Any) -> Any:
+def _written(g: Any, found: Any, shape: tuple[int, ...], index: Any) -> Any:
     """Return which elements of ``value`` are in the result: of those written twice, the last."""
-    number = np.reshape(np.arange(found.size, like=found), found.shape)
-    last = setitem(np.full(shape, -1, like=found), index, number)
+    # A single element that was found is a number, and no kind of array to make others like.
+    number = np.reshape(np.arange(np.size(found), like=g), np.shape(found))
+    last = setitem(np.full(shape, -1, like=g), index, number)
     return np.equal(getitem(last, index), number)
 
 
 def _setitem_value(g: Any, _y: Any, _x: Any, _value: Any, *, index: Any) -> Any:
     found = getitem(g, index)
-    return found * _written(found, _x.shape, index) if _repeats(index) else found
+    return found * _written(g, found, _x.shape, index) if _repeats(index) else found
 
 
 setitem: Op = linear(

@@ -114,7 +114,8 @@ def _reduced(x: Any, frame: Frame, ufunc: Any, outside: Any) -> Any:
         image = np.empty((*x.shape[:2], *lengths), x.dtype, like=x)
         image[...] = outside
         pairs = zip(frame.lengths, frame.pads, strict=True)
-        image[(..., *(slice(before, before + n) for n, (before, _) in pairs))] = x
+        middle: tuple[Any, ...] = tuple(slice(before, before + n) for n, (before, _) in pairs)
+        image[(..., *middle)] = x
         x = image
     for axis, (k, s, d, out) in enumerate(
         zip(frame.size, frame.stride, frame.dilation, frame.out, strict=True)
@@ -152,12 +153,13 @@ def _max_pool(
 def _max_pool_vjp(g: Any, y: Any, x: Any, **params: Any) -> Any:
     frame = _frame("max_pool", x.shape, **params)
     elements = windows(x, size=frame.size, **_window(frame))
-    largest = (elements == _spread(y, frame)) | (elements != elements)  # a nan is its window's y
+    # Not smaller, where others say equal: so a window whose largest is nan has largest elements.
+    largest = np.logical_not(elements < _spread(y, frame))
     if any(map(any, frame.pads)):  # the zeros of the padding are no elements
         inside = np.ones((1, 1, *frame.lengths), x.dtype, like=x)
         largest = largest & (windows(inside, size=frame.size, **_window(frame)) != 0)
-    count = np.sum(largest, axis=_across(frame), keepdims=True).astype(x.dtype)
-    shares = _spread(g, frame) / count * largest
+    shares = largest.astype(x.dtype)
+    shares = _spread(g, frame) / np.sum(shares, axis=_across(frame), keepdims=True) * shares
     return overlap_add(shares, lengths=frame.lengths, **_window(frame))
 
 
@@ -180,8 +182,8 @@ max_pool = op(
     latex=r"\max_k x_{n,c,\,s i + d k - p}",
     pattern="route",
     kinks={"x": "ties"},
-    policy="equal largest elements of a window share its gradient equally; padding is never the "
-    "largest",
+    policy="equal largest elements of a window share its gradient equally, and all elements of a "
+    "window with a nan; padding is never the largest",
     cases=(*_SHAPES, case((1, 1, 6, 6), size=2, stride=1, dilation=(2, 3), padding=1)),
     **_POOL,
 )
@@ -408,7 +410,7 @@ def _adaptive_max_pool_vjp(g: Any, y: Any, x: Any, *, output_size: PerAxis) -> A
         return _max_pool_vjp(g, y, x, size=size, **rest)
     cells, inside, indices = _picked(x, wanted)
     beside = (*x.shape[:2], *(m for n in wanted for m in (n, 1)))
-    largest = ((cells == np.reshape(y, beside)) | (cells != cells)) & inside
+    largest = np.logical_not(cells < np.reshape(y, beside)) & inside
     axes = tuple(range(3, cells.ndim, 2))
     count = np.sum(largest, axis=axes, keepdims=True).astype(x.dtype)
     shares = np.reshape(g, beside) / count * largest
@@ -485,7 +487,7 @@ def _upsample(
     x: Any,
     *,
     size: PerAxis | None = None,
-    scale_factor: float | Sequence[float] | None = None,
+    scale_factor: Any = None,
     mode: str = "nearest",
     align_corners: bool = False,
 ) -> Any:
@@ -512,7 +514,8 @@ def _upsample(
         outs = per_axis("upsample", "size", size, axes)
         scales = [out / n for out, n in zip(outs, lengths, strict=True)]
     else:
-        scales = [scale_factor] * axes if np.ndim(scale_factor) == 0 else list(scale_factor)
+        several = isinstance(scale_factor, (tuple, list))
+        scales = list(scale_factor) if several else [scale_factor] * axes
         grown = [math.floor(n * s) for n, s in zip(lengths, scales, strict=False)]
         outs = per_axis("upsample", "scale_factor times length", grown, axes)
     if not smooth and not any(out % n for out, n in zip(outs, lengths, strict=True)):

@@ -15,7 +15,8 @@ import numpy as np
 
 from tinygrad_edu.core.graph import Leaf
 from tinygrad_edu.core.op import BY_FUNCTION, Op
-from tinygrad_edu.core.tensor import Tensor, constant, handle, no_grad, record_composites
+from tinygrad_edu.core.switch import no_grad, record_composites
+from tinygrad_edu.core.tensor import Tensor, constant, handle
 from tinygrad_edu.core.transforms import gradients, hvp, jvp
 from tinygrad_edu.numeric.difference import directional_derivative
 from tinygrad_edu.testing.samples import Sample, differentiable

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.tensor import Parameter, Tensor, enable_grad, no_grad
+from tinygrad_edu.core.switch import enable_grad, no_grad
+from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.errors import CheckError, OpTypeError, TinygradEduError, VacuousCheckWarning
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.numeric.check import Report, gradcheck, gradgradcheck
@@ -172,20 +173,25 @@ def _given_back(module: Module) -> Iterator[None]:
         for name, value in vars(part).items()
         if isinstance(value, np.ndarray)
     ]
-    values = [(p, p.numpy().copy(), p.grad) for p in module.parameters()]
+    values = [
+        (p, p.numpy().copy(), p.grad, None if p.grad is None else p.grad.copy())
+        for p in module.parameters()
+    ]
     try:
         yield
     finally:
         moment.return_to()
         for part, mode in modes:
             part.training = mode
-        for part, name, array, content in plain:  # state that nobody knows of
+        for part, name, array, kept in plain:  # state that nobody knows of
             if array.flags.writeable:
-                array[...] = content
+                array[...] = kept
             setattr(part, name, array)
-        for parameter, value, grad in values:
+        for parameter, value, grad, content in values:
             if parameter.numpy().tobytes() != value.tobytes():
                 parameter.data = value
+            if grad is not None and content is not None:
+                grad[...] = content  # an optimizer's buffer, which backward() has written
             if parameter.requires_grad:
                 parameter.grad = grad
 

@@ -19,11 +19,13 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_edu.core.op import BY_FUNCTION, OPS, Op, composite
-from tinygrad_edu.core.tensor import Tensor, constant, no_grad
+from tinygrad_edu.core.switch import no_grad
+from tinygrad_edu.core.tensor import Tensor, constant
 from tinygrad_edu.core.transforms import grad
 from tinygrad_edu.errors import (
     CheckError,
     GradientTypeError,
+    KinkError,
     NumericError,
     OpError,
     OpTypeError,
@@ -485,10 +487,8 @@ def _refusal(op: Any, row: Op, law: Law, one: Sample, error: Exception) -> Check
     program = call_source(op, check_op, one.arrays, {**keywords, "laws": [law.name]})
     source = None
     if report is not None and not report.ok:
-        kind = CheckError
-        if report.outcome == "not differentiable":
-            from tinygrad_edu.errors import KinkError as kind
-        source = kind(text)
+        kinked = report.outcome.startswith("not differentiable")
+        source = (KinkError if kinked else CheckError)(text)
         source.outcome, source.report = report.outcome, report
     refusal = failed(text, program, source)
     if source is None:

@@ -90,10 +90,10 @@ def check_optimizer(
         )
     bowl = _Bowl(seed)
     laws: list[tuple[str, Callable[[], None]]] = [
+        ("gradients are read only", lambda: _reads_only(rule, bowl)),
         ("descends", lambda: _descends(rule, bowl, steps)),
         ("lr 0 changes nothing", lambda: _stands_still(rule, bowl)),
         ("no gradient, no change", lambda: _leaves_alone(rule, bowl)),
-        ("gradients are read only", lambda: _reads_only(rule, bowl)),
         ("order independent", lambda: _any_order(rule, bowl, steps)),
         ("resumes", lambda: _resumes(rule, bowl, steps)),
         ("float32", lambda: _stays_narrow(rule, bowl, steps)),

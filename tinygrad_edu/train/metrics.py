@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.tensor import constant, no_grad
+from tinygrad_edu.core.switch import no_grad
+from tinygrad_edu.core.tensor import constant
 from tinygrad_edu.errors import TrainingError
 
 __all__ = ["Metric", "correct", "evaluate", "predictions", "top"]

@@ -1,0 +1,152 @@
+"""What is said when a call goes wrong: NumPy's refusals explained, anomalies, a wider dtype.
+
+This file knows how to word an error or a warning from a row, its arguments and the user's line. It
+changes nothing. Read ``core/tensor.py`` next.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.graph import Node
+from tinygrad_edu.core.op import Op, nearest
+from tinygrad_edu.errors import (
+    AnomalyError,
+    OpError,
+    OpTypeError,
+    PrecisionWarning,
+    UnsupportedError,
+    describe_line,
+    explain,
+    line_of,
+    users_frame,
+    users_line,
+)
+
+__all__ = ["explained", "no_row", "refuse_anomalous", "refuse_anomaly", "warn_if_wider"]
+
+_ndarray = np.ndarray
+
+
+def explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
+    """Return the error to raise for what NumPy said of the arguments of a row."""
+    names = op.arguments * len(arrays) if op.variadic else op.arguments
+    shapes = [a.shape for a in arrays if isinstance(a, _ndarray)]
+    problem, fix = str(error), None
+    if len(shapes) == 2 and not isinstance(error, TypeError):
+        a, b = shapes
+        if op.signature == "(),()->()":
+            fix = _broadcast_fix(a, b)
+        elif op.signature == "(m,k),(k,n)->(m,n)" and op.broadcasts and a and b:
+            if a[-1] != b[-2:][0]:
+                problem = f"the inner lengths, {a[-1]} of a and {b[-2:][0]} of b, must be equal"
+                if a[-1] == b[-1]:
+                    fix = f"transpose b, as in np.{op.name}(a, np.swapaxes(b, -1, -2))"
+            else:
+                problem = f"the stacks, {a[:-2]} of a and {b[:-2]} of b, do not broadcast"
+    kind = OpTypeError if isinstance(error, TypeError) else OpError
+    if isinstance(error, (OpError, OpTypeError)):
+        return error
+    text = explain(op.name, problem, arguments=tuple(zip(names, arrays, strict=True)), fix=fix)
+    return (
+        type(kind.__name__, (kind, IndexError), {})(text)
+        if isinstance(error, IndexError)
+        else kind(text)
+    )
+
+
+def _broadcast_fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    """Return which axes clash when two shapes are broadcast, and what usually helps."""
+    clash = [
+        -i
+        for i, (n, m) in enumerate(zip(reversed(a), reversed(b), strict=False), start=1)
+        if n != m and 1 not in (n, m)
+    ]
+    axes = ", ".join(f"axis {axis} ({a[axis]} against {b[axis]})" for axis in clash)
+    if len(a) != len(b) and len(clash) > 0 and min(a, b, key=len)[-1] in max(a, b, key=len):
+        return f"{axes} do not fit; give the smaller one a new axis, such as t[:, None]"
+    return f"{axes} do not fit; sizes must be equal, or one of them 1"
+
+
+def no_row(name: str) -> UnsupportedError:
+    """Return the error for a NumPy function that no row stands for, with the nearest ones."""
+    return UnsupportedError(
+        f"np.{name} has no row in the table, so it has no derivative"
+        f"{nearest(name.rpartition('.')[2])}\n"
+        f"  at {users_line()}\n"
+        "  fix: use a function of the table, or t.numpy() if no gradient is needed"
+    )
+
+
+def warn_if_wider(op: Op, arrays: Sequence[Any], leaf: Node, dtype: np.dtype[Any]) -> None:
+    """Warn, once a line, if a wider operand made the result wider than a leaf."""
+    if dtype.kind != "f" or leaf.result.dtype.itemsize >= dtype.itemsize:
+        return
+    if any(getattr(array, "dtype", None) == dtype for array in arrays):
+        frame = users_frame(3)
+        filename, number = line_of(frame.f_code, frame.f_lasti)
+        called = getattr(leaf, "name", "")
+        name = f"tensor {called!r}" if called else f"tensor of shape {leaf.result.shape}"
+        warnings.warn_explicit(
+            f"{op.name}: a {leaf.result.dtype} {name} met a {dtype} value, the result is "
+            f"{dtype}\n  at {describe_line(frame.f_code, frame.f_lasti)}\n"
+            f"  fix: convert the value once, as in x.astype(np.{leaf.result.dtype})",
+            PrecisionWarning,
+            filename,
+            number,
+            registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        )
+
+
+def refuse_anomalous(op: Op, arrays: Sequence[Any], result: Any) -> None:
+    """Raise if a result is not finite, naming the op and what it was made of."""
+    where = _not_finite(result)
+    if where is None:
+        return
+    names = op.arguments * len(arrays) if op.variadic else op.arguments
+    fault = f"the result is {result[where]} at {list(where)}"
+    for name, array in zip(names, arrays, strict=True):
+        before = None if array is None else _not_finite(np.asarray(array))
+        if before is not None:
+            value = np.asarray(array)[before]
+            fault += f"; its argument {name} is {value} at {list(before)} already"
+            break
+    else:
+        if op.kind == "elementwise":
+            values = [np.broadcast_to(a, result.shape)[where] for a in arrays]
+            made = ", ".join(f"{n} = {v}" for n, v in zip(names, values, strict=True))
+            fault += f", where {made}"
+    arguments = tuple(zip(names, arrays, strict=True))
+    raise AnomalyError(
+        explain(op.name, fault, arguments=arguments, fix="look at the values before this line")
+    )
+
+
+def _not_finite(array: Any) -> tuple[int, ...] | None:
+    """Return the index of the first nan or inf of an array, or ``None``."""
+    if array.dtype.kind not in "fc" or np.isfinite(array).all():
+        return None
+    return tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+
+
+def refuse_anomaly(node: Node, i: int, cotangent: Any) -> None:
+    """Raise if a cotangent is not finite, naming the op, its argument and the user's line."""
+    value = getattr(cotangent, "_data", cotangent)
+    where = _not_finite(value)
+    if where is not None:
+        op: Any = node.op
+        name = op.arguments[0 if op.variadic else i]
+        policy = f"\n       what the op promises there: {op.policy}" if op.policy else ""
+        raise AnomalyError(
+            explain(
+                op.name,
+                f"the gradient for its argument {name} is {value[where]} at {list(where)}",
+                arguments=((name, node.primals[i]), ("result", node.result)),
+                where=node.line,
+                fix=f"keep the argument away from where the op has no finite slope{policy}",
+            )
+        )
