@@ -172,6 +172,7 @@ METHODS = {"accumulate", "at", "outer", "reduce", "reduceat"}
 
 EXEMPT = {
     ("_scatter", "add.at"): "adding at repeated indices has no dispatching form: a seam",
+    ("_places", "arange"): "an index is the host's, of whatever kind the array is",
     ("as_arrays", "asarray"): "makes arrays of lists and numbers only, which are the caller's own",
 }
 

@@ -134,6 +134,28 @@ def _merged(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any)
     return np.reshape(y, (*x.shape[:2], *y.shape[1:]))
 
 
+def _by_first(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Call a row that treats every element of its first array alone; others all share."""
+    if any(batched[1:]):
+        return _one_by_one(op, batched, arrays, params)
+    return op.through(arrays, params)
+
+
+def _reshaped(op: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Call a row that only gives its one array another shape."""
+    (x,) = arrays
+    one = np.broadcast_to(np.zeros((), x.dtype), x.shape[1:])
+    return np.reshape(x, (len(x), *op.forward(one, **params).shape))
+
+
+def _picked(op: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Call a row that only picks elements of its one array: which ones, it is asked first."""
+    (x,) = arrays
+    places = np.arange(int(np.prod(x.shape[1:]))).reshape(x.shape[1:])
+    flat = np.reshape(x, (len(x), places.size))
+    return np.take(flat, op.forward(places, **params), axis=1)
+
+
 AXES = ("axis", "axes", "axis1", "axis2", "source", "destination")
 """How NumPy calls parameters that count axes."""
 
@@ -180,6 +202,9 @@ _RULES: dict[str, Callable[..., Any]] = {
     "stack": _stacked,
     "spread": _spread_out,
     "merge": _merged,
+    "first": _by_first,
+    "reshape": _reshaped,
+    "pick": _picked,
     "axes": _along_axes,
     "axis": _along_one,
 }
@@ -328,9 +353,13 @@ class Batched(Tensor):
         """Record a NumPy function; one that asks for no values sees an array of zeros."""
         if func in MAKES:
             return constant(np.asarray(func(*_blank(args), **_blank(kwargs))))
-        if func in (np.shape, np.ndim, np.size, np.result_type):
+        if func in _SHAPES:
             return func(*_blank(args), **_blank(kwargs))
         return super().__array_function__(func, types, args, kwargs)
+
+
+_SHAPES = (np.iscomplexobj, np.isrealobj, np.ndim, np.result_type, np.shape, np.size)
+"""NumPy functions that ask for no values."""
 
 
 def _blank(args: Any) -> Any:

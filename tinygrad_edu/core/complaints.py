@@ -27,7 +27,14 @@ from tinygrad_edu.errors import (
     users_line,
 )
 
-__all__ = ["explained", "no_row", "refuse_anomalous", "refuse_anomaly", "warn_if_wider"]
+__all__ = [
+    "explained",
+    "no_row",
+    "refuse_anomalous",
+    "refuse_anomaly",
+    "refused_result",
+    "warn_if_wider",
+]
 
 _ndarray = np.ndarray
 
@@ -70,6 +77,20 @@ def _broadcast_fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
     if len(a) != len(b) and len(clash) > 0 and min(a, b, key=len)[-1] in max(a, b, key=len):
         return f"{axes} do not fit; give the smaller one a new axis, such as t[:, None]"
     return f"{axes} do not fit; sizes must be equal, or one of them 1"
+
+
+def refused_result(op: Op, arrays: Sequence[Any], result: Any) -> OpTypeError:
+    """Return the error for a result that is no array of numbers: its gradient would be lost."""
+    names = op.arguments * len(arrays) if op.variadic else op.arguments
+    kind = f"an array of dtype {result.dtype}" if hasattr(result, "dtype") else type(result).__name__
+    return OpTypeError(
+        explain(
+            op.name,
+            f"the result is no array of numbers: {kind}",
+            arguments=tuple(zip(names, arrays, strict=True)),
+            fix="give numbers that NumPy has a dtype for, as in np.asarray(a, dtype=float)",
+        )
+    )
 
 
 def no_row(name: str) -> UnsupportedError:

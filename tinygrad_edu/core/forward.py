@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.graph import Node, ancestors, project, reverse_sweep
+from tinygrad_edu.core.graph import Node, ancestors, project, refuse_changed, reverse_sweep
 from tinygrad_edu.core.lift import Recorded
 from tinygrad_edu.core.op import OPS, zeros
 from tinygrad_edu.core.switch import enable_grad, no_grad, record_composites
@@ -44,8 +44,10 @@ def push(
         moving[tensor.node] = tangent if recorded else tangent.numpy()
     since = min((node.order for node in moving if node is not None), default=0)
     roots = [output.node for output in outputs if output.node is not None]
+    nodes = ancestors(*roots, since=since)
+    refuse_changed(roots, nodes)
     with enable_grad() if recorded else no_grad():
-        for node in ancestors(*roots, since=since):
+        for node in nodes:
             arriving = [moving.get(up) if up is not None else None for up in node.upstream or ()]
             if node in moving or all(tangent is None for tangent in arriving):
                 continue
@@ -95,14 +97,14 @@ def _push_one(node: Node, tangents: Sequence[Any], result: Any, primals: Sequenc
             if cotangent is not None and tangent is not None:
                 like = primals[i]
                 total = total + np.sum(project(cotangent, like, node) * tangent)
-        if not isinstance(total, Tensor) or total.node is None:
+        if not isinstance(total, Tensor):
             return zeros(node.result, [t for t in tangents if t is not None])
         if total.dtype.kind == "c":
             total = OPS["real"](total)  # the pairing of complex cotangents and tangents
         one: Any = np.ones_like(total.numpy())
         leaf: Any = g.node
         found = reverse_sweep(
-            {total.node: constant(one) if recorded else one},
+            {total.rooted(f"the tangent of {op.name}"): constant(one) if recorded else one},
             [leaf],
             lift=Recorded() if recorded else None,
         )

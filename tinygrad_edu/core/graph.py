@@ -35,6 +35,7 @@ __all__ = [
     "ancestors",
     "hooks_of",
     "project",
+    "refuse_changed",
     "reverse_sweep",
     "shade",
     "tick",
@@ -66,7 +67,8 @@ class Node:
     result : ndarray or Like
         The value, or only its shape and dtype where no rule reads it.
     saved : object
-        What a fused row keeps for its backward pass.
+        What a fused row keeps for its backward pass; once the node is freed, the user's line that
+        freed it, as (code object, int).
     order : int
         Number of the node on the engine's clock.
     code, lasti : code object, int
@@ -299,11 +301,12 @@ def reverse_sweep(
         since=min((node.order for node in wanted), default=0),
         until=wanted if independent else (),
     )
-    _refuse_changed(seeds, nodes)
+    refuse_changed(seeds, nodes)
     active = _leading_to(wanted, nodes) if inputs is not None else None
     cotangents: dict[Node, Any] = dict(seeds)
     masked = False  # whether a row that selects has been passed: zeros may then hide a nan
     hooked = Hooks.any
+    lent: dict[Leaf, Any] = {}
     try:
         while nodes:
             node = nodes.pop()
@@ -319,7 +322,7 @@ def reverse_sweep(
                 continue
             result, primals = (node.result, node.primals) if lift is None else lift.values(node)
             rules, params, upstream = op.rules, node.params, node.upstream
-            joint = None if op.joint is None else _joint(node, g, cotangents, active, lift)
+            joint = None if op.joint is None else _joint(node, g, cotangents, active, lift, lent)
             for i, up in enumerate(upstream):  # type: ignore[arg-type]  # ancestors() refused freed nodes
                 if up is None or (active is not None and up not in active):
                     continue
@@ -355,6 +358,9 @@ def reverse_sweep(
         if node.op is not None and not isinstance(error, TinygradEduError):
             error.add_note(f"in the backward pass of {node.op.name}, recorded at {node.line}")
         raise
+    finally:
+        for leaf, buffer in lent.items():
+            leaf.buffer = buffer
     return {
         node: g
         for node, g in cotangents.items()
@@ -379,11 +385,22 @@ def project(cotangent: Any, like: Any, node: Node) -> Any:
     Raises
     ------
     GradientError
-        The row does not broadcast, or the shape cannot be the result of broadcasting.
+        It is no array; or the row does not broadcast, or the shape cannot be the result of that.
     """
     op: Any = node.op
     if isinstance(cotangent, np.generic):
         cotangent = np.asarray(cotangent)
+    if not hasattr(cotangent, "shape"):
+        found = "None" if cotangent is None else f"a {type(cotangent).__name__}"
+        raise GradientError(
+            explain(
+                op.name,
+                f"its rule returned {found} for an argument of shape {like.shape} {like.dtype}",
+                where=node.line,
+                fix="a rule returns an array of the shape of its primal; where no gradient flows, "
+                "declare\n       None in the place of the rule",
+            )
+        )
     if cotangent.shape != like.shape:
         if not (op.broadcasts and _from_broadcasting(cotangent.shape, like.shape, node)):
             raise GradientError(
@@ -419,6 +436,7 @@ def _joint(
     cotangents: dict[Node, Any],
     active: set[Node] | None,
     lift: Lift | None,
+    lent: dict[Leaf, Any],
 ) -> Sequence[Any]:
     """Return the cotangents of all arguments of a row that has one rule for them."""
     upstream: Any = node.upstream
@@ -430,13 +448,28 @@ def _joint(
         # sweep for given inputs is not the optimizer's.
         first = want and up.op is None and active is None and up not in cotangents
         wanted.append(want)
-        into.append(up.buffer if first and up.grad is None else None)
+        buffer = up.buffer if first and up.grad is None else None
+        into.append(buffer)
+        if buffer is not None:  # a sweep inside this one, which a hook may start, is not to have it
+            lent[up], up.buffer = buffer, None
     if lift is not None:
-        return lift.joint(node, g, wanted)
-    cotangent: Sequence[Any] = op.joint(
-        g, node.result, node.saved, *node.primals, wanted=wanted, into=into, **node.params
-    )
-    return cotangent
+        found = lift.joint(node, g, wanted)
+    else:
+        found = op.joint(
+            g, node.result, node.saved, *node.primals, wanted=wanted, into=into, **node.params
+        )
+    if not isinstance(found, (tuple, list)) or len(found) != len(wanted):
+        count = f" of {len(found)}" if isinstance(found, (tuple, list)) else ""
+        raise GradientError(
+            explain(
+                op.name,
+                f"its rule returned a {type(found).__name__}{count} for {len(wanted)} arguments",
+                where=node.line,
+                fix="a joint rule returns a tuple, one cotangent per argument, None for what is not "
+                "wanted",
+            )
+        )
+    return found
 
 
 def _leading_to(wanted: frozenset[Node], nodes: Sequence[Node]) -> set[Node]:
@@ -448,49 +481,79 @@ def _leading_to(wanted: frozenset[Node], nodes: Sequence[Node]) -> set[Node]:
     return active
 
 
-def _refuse_changed(roots: Iterable[Node], nodes: Sequence[Node]) -> None:
+def refuse_changed(roots: Iterable[Node], nodes: Sequence[Node]) -> None:
     """Raise if an array that a rule is going to read was written after it was recorded.
 
     Nodes and writes are numbered by one clock, so a leaf written later than a node that keeps its
-    array is a change. A view (``w.T``) is known by the memory that it shares with the leaf.
+    array is a change. A view (``w.T``) is known by the memory that it shares with the leaf; where
+    what is beyond it has been freed, so that the leaf is not known, a write to any leaf counts.
     """
     first = next((node.order for node in nodes if node.op is not None), 0)
     if Leaf.latest <= first:
         return  # nothing was written since the first op
-    for leaf in _leaves(roots):
+    leaves, freed = _leaves(roots)
+    for leaf in leaves:
         # A leaf that was not written since it was made, or since before the first op, is no danger.
         if leaf.written <= max(leaf.order, first):
             continue
         for node in nodes:
             if node.op is None or node.order > leaf.written:
                 continue
-            kept = zip(node.primals, node.op.reads_of(len(node.primals)), strict=True)
-            read = [primal for primal, reads in kept if reads]
-            if node.op.reads_result:
-                read.append(node.result)
-            for array in read:
-                if isinstance(array, _ndarray) and np.may_share_memory(array, leaf.result):
-                    raise _changed(node, leaf)
+            if any(np.may_share_memory(array, leaf.result) for array in _read(node)):
+                raise _changed(node, leaf)
+    for node in nodes if freed is not None else ():
+        if node.op is None or node.order > Leaf.latest:
+            continue
+        if any(array.base is not None for array in _read(node)):
+            raise _perhaps_changed(node, freed)
 
 
-def _leaves(roots: Iterable[Node]) -> list[Leaf]:
-    """Return the leaves that the roots depend on, those beyond the inputs of a sweep among them.
+def _read(node: Node) -> list[Any]:
+    """Return the arrays that a node keeps and its rules read."""
+    op: Any = node.op
+    kept = zip(node.primals, op.reads_of(len(node.primals)), strict=True)
+    read = [primal for primal, reads in kept if reads]
+    if op.reads_result:
+        read.append(node.result)
+    return [array for array in read if isinstance(array, _ndarray)]
 
-    A node that is swept may keep a view of an older leaf. What was freed is passed over.
+
+def _leaves(roots: Iterable[Node]) -> tuple[list[Leaf], Node | None]:
+    """Return the leaves that the roots depend on, and a node beyond which they are not known.
+
+    Those beyond the inputs of a sweep are among them: a node that is swept may keep a view of an
+    older leaf. What was freed is passed over.
     """
     found: list[Leaf] = []
+    freed = None
     seen = set(roots)
     stack = list(seen)
     while stack:
         node = stack.pop()
         if isinstance(node, Leaf):
             found.append(node)
+        if node.upstream is None:
+            freed = node
         for up in node.upstream or ():
             if up is not None and up not in seen:
                 seen.add(up)
                 stack.append(up)
     found.sort(key=_by_order)
-    return found
+    return found, freed
+
+
+def _perhaps_changed(node: Node, freed: Any) -> MutationError:
+    op: Any = node.op
+    return MutationError(
+        explain(
+            op.name,
+            "it keeps a view of something that may have changed since: what is before it in the "
+            "graph was freed, and tensors were written to",
+            where=node.line,
+            fix=f"the part before it was freed at {describe_line(*freed.saved)}\n"
+            "       call that backward with retain_graph=True, or compute the op again",
+        )
+    )
 
 
 def _changed(node: Node, leaf: Leaf) -> MutationError:

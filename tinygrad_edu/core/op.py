@@ -171,9 +171,10 @@ class Op:
     batch : str, callable or None
         How a linear or general row is called for a whole batch (``vmap``), its axis in front:
         ``"pointwise"`` as it is; ``"stack"`` before the core axes of the signature, ``"spread"``
-        likewise, but before those of every array; ``"merge"`` as part of the first axis; ``"axes"``
-        with its axis or axes one further, ``None`` being all of them; ``"axis"`` likewise, ``None``
-        flattening; or ``batch(row, batched, arrays, params)`` -> result, `batched` saying which
+        likewise, but before those of every array; ``"merge"`` as part of the first axis;
+        ``"first"`` where every element of the first array stands alone; ``"axes"`` with its axis or axes one further, ``None`` being all of them; ``"axis"`` likewise, ``None``
+        flattening; ``"reshape"`` by the shape of one result; ``"pick"`` by the places of the
+        elements that one result picks; or ``batch(row, batched, arrays, params)`` -> result, `batched` saying which
         arrays have the axis. ``None``: example by example.
     exempt : str
         Why the gradient is, by design, not the derivative of the function; empty where it is.

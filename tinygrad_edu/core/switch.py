@@ -33,23 +33,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ON, COMPOSITES, WATCHED = 1, 2, 4  # bits: record, fused rows as composites, look for nan and inf
 recording: ContextVar[int] = ContextVar("recording", default=ON)
-_outer: ContextVar[tuple[int, ...]] = ContextVar("outer", default=())
+_entered: ContextVar[tuple[_Switch, ...]] = ContextVar("entered", default=())
 
 
 class _Switch:
     """A context manager, and a decorator, that sets whether and how calls are recorded.
 
-    The states to return to are stacked in the context, not in the object, so that one object may
-    be entered twice, in several threads, and left through an exception.
+    What is entered is listed in the context, not in the object, so that one object may be entered
+    twice, in several threads, and left through an exception. The state is that of the whole list,
+    so that contexts may be left in another order than they were entered in: a generator that opens
+    one may be finished, or thrown away, at any time. Until then its caller's code runs in the state
+    too, which is what ``contextlib.contextmanager`` builds on.
     """
 
     on, off = 0, 0  # the bits that it sets, and those that it clears
 
     def __enter__(self) -> Self:
-        mode = recording.get()
-        _outer.set((mode, *_outer.get()))
+        _entered.set((*_entered.get(), self))
         # Inside a transform of higher order, recording goes on in its stricter way.
-        recording.set((mode | self.on) & ~self.off)
+        recording.set((recording.get() | self.on) & ~self.off)
         return self
 
     def __exit__(
@@ -58,9 +60,16 @@ class _Switch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        mode, *rest = _outer.get()
+        entered = _entered.get()
+        if self not in entered:
+            return  # a generator that was begun in another thread: nothing was entered in this one
+        last = len(entered) - 1 - entered[::-1].index(self)
+        entered = (*entered[:last], *entered[last + 1 :])
+        mode = ON
+        for switch in entered:
+            mode = (mode | switch.on) & ~switch.off
         recording.set(mode)
-        _outer.set(tuple(rest))
+        _entered.set(entered)
 
     def __call__(self, function: F) -> F:
         if inspect.isgeneratorfunction(function):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import operator
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +22,19 @@ from tinygrad_edu.core.complaints import (
     no_row,
     refuse_anomalous,
     refuse_anomaly,
+    refused_result,
     warn_if_wider,
 )
 from tinygrad_edu.core.graph import SMALL, Leaf, Node, hooks_of, reverse_sweep, shade, tick, turned
 from tinygrad_edu.core.op import BY_FUNCTION, OPS, Like, Op
-from tinygrad_edu.core.switch import COMPOSITES, ON, WATCHED, is_watched, recording
+from tinygrad_edu.core.switch import (
+    COMPOSITES,
+    ON,
+    WATCHED,
+    enable_grad,
+    is_watched,
+    recording,
+)
 from tinygrad_edu.errors import (
     GradientError,
     GradientTypeError,
@@ -97,8 +106,13 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
                 arrays.append(arg._data if node.op is not None else arg._recordable())
             upstream.append(node)
         else:
-            foreign = foreign or isinstance(arg, _ndarray)
-            arrays.append(np.asarray(arg) if isinstance(arg, op.wraps) else arg)
+            if arg.__class__ is _ndarray:
+                foreign = True
+                arrays.append(arg)
+            elif isinstance(arg, op.wraps) or not isinstance(arg, _SCALARS):
+                arrays.append(_plain(op, arg))
+            else:
+                arrays.append(arg)
             upstream.append(None)
     fused = op.kind == "fused"
     records = wanted and mode & ON and op.differentiable
@@ -108,10 +122,10 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             for a, arg in zip(arrays, args, strict=True)
         ]
     for name, value in params.items():
-        if value.__class__ is _ndarray or name == "index":  # the caller's own, as above
+        if name == "index":  # the caller's own, as above
             params = {**params, name: _own(value)}
-        elif value.__class__ is list or (value.__class__ is tuple and list in map(type, value)):
-            params = {**params, name: copy.deepcopy(value)}
+        elif not isinstance(value, _FIXED):
+            params = {**params, name: _kept(value)}
     try:
         result = op.forward(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
@@ -119,7 +133,9 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     saved = None
     if fused:
         result, saved = result
-    dtype = result.dtype
+    dtype = getattr(result, "dtype", None)
+    if dtype is None or dtype.kind not in "fcbiu":
+        raise refused_result(op, arrays, result)
     if mode & WATCHED:
         refuse_anomalous(op, arrays, result)
     # The flag of a fresh array tells at once that nobody shares its memory.
@@ -193,16 +209,69 @@ def _on_complex(
     return composed
 
 
+_SCALARS = (int, float, complex, str, _generic, type(None))
+_FIXED = (int, float, complex, str, _generic, type(None), type, np.dtype)
+"""Types of arguments, and of parameters, that nobody can change after the call."""
+
+
+def _plain(op: Op, arg: Any) -> Any:
+    """Return an argument that is neither Tensor nor plain array as an array of the graph's own.
+
+    Whatever NumPy reads as an array is one: a list, a buffer, an object with ``__array__``; a
+    subclass of ndarray, too, whose operators mean something else.
+    """
+    kind = type(arg)
+    if hasattr(kind, "__array_function__") and not isinstance(arg, _ndarray):
+        return arg  # it takes part in NumPy's protocols itself
+    if isinstance(arg, np.ma.MaskedArray):
+        raise OpTypeError(
+            explain(
+                op.name,
+                "an operand is a masked array, whose mask would be lost",
+                fix="fill it, as in a.filled(0), or give its mask to where()",
+            )
+        )
+    try:
+        array = np.array(arg)
+    except ValueError as error:
+        raise explained(op, (arg,), error) from error
+    return arg if array.dtype.kind == "O" else array
+
+
 def _own(value: Any) -> Any:
-    """Return a parameter in which no array is the caller's, to write to, and none a Tensor."""
+    """Return an index in which no array is the caller's, to write to, and none a Tensor."""
     if isinstance(value, tuple):
         return tuple(_own(part) for part in value)
     if isinstance(value, Tensor):
         return value._data.copy()
-    if isinstance(value, list):
-        array = np.array(value)
-        return array if array.size else array.astype(np.intp)
-    return value.copy() if isinstance(value, _ndarray) else value
+    if isinstance(value, slice):
+        ends = (value.start, value.stop, value.step)
+        return value if all(isinstance(i, _FIXED) for i in ends) else slice(*map(_whole, ends))
+    if isinstance(value, _ndarray):
+        return value.copy()
+    if isinstance(value, _FIXED) or not (
+        isinstance(value, Sequence) or hasattr(value, "__array__")
+    ):
+        return value
+    array = np.array(value)
+    return array if array.size else array.astype(np.intp)
+
+
+def _whole(value: Any) -> int | None:
+    """Return the end of a slice as a number: a 0-d array may be counted up later."""
+    return None if value is None else operator.index(value)
+
+
+def _kept(value: Any) -> Any:
+    """Return a parameter in which no array, list or buffer is the caller's, to write to."""
+    if isinstance(value, (_ndarray, np.random.Generator)):
+        return value.copy() if isinstance(value, _ndarray) else value
+    if isinstance(value, (list, tuple)):
+        parts = [_kept(part) for part in value]
+        return type(value)(parts) if type(value) in (list, tuple) else copy.deepcopy(value)
+    if isinstance(value, dict):
+        return {key: _kept(part) for key, part in value.items()}
+    return np.array(value) if isinstance(value, (Sequence, memoryview)) else value
 
 
 def _attach(
@@ -213,8 +282,11 @@ def _attach(
     params: Mapping[str, Any],
 ) -> Tensor:
     """Return a Tensor on a result, with the node that says how it was made."""
-    if result.__class__ is not _ndarray and isinstance(result, _generic):
-        result = np.asarray(result)  # 0-d results stay arrays
+    if result.__class__ is not _ndarray:
+        if isinstance(result, _generic):
+            result = np.asarray(result)  # 0-d results stay arrays
+        elif not hasattr(result, "dtype"):
+            raise refused_result(op, primals, result)
     frame = sys._getframe(2)
     if inside_package[frame.f_code.co_filename]:
         frame = users_frame(3)
@@ -347,10 +419,11 @@ class Tensor:
     array([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_data", "_node")
+    __slots__ = ("__weakref__", "_data", "_frozen", "_node")
 
     _data: Any
     _node: Node | None
+    _frozen: Leaf
 
     def __init__(
         self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str = ""
@@ -415,12 +488,13 @@ class Tensor:
         """
         if not requires_grad:
             if self._node is not None:
-                self._leaf("requires_grad")
+                self._frozen = leaf = self._leaf("requires_grad")
+                if leaf.exposed:  # nobody may write to a constant
+                    self._data = self._data.copy()
             self._node = None
         elif self._node is None:
-            self._data = (
-                self._data.copy()
-            )  # older graphs may keep the array, and a leaf is written to
+            # Older graphs may keep the array, and a leaf is written to.
+            self._data = self._data.copy()
             self._become_leaf(name)
         return self
 
@@ -431,7 +505,13 @@ class Tensor:
                 f"  at {users_line()}\n"
                 "  fix: convert first: Tensor(data, dtype=np.float64, requires_grad=True)"
             )
-        self._node = Leaf(self._data, name)
+        leaf = getattr(self, "_frozen", None)
+        if leaf is None:
+            self._node = Leaf(self._data, name)
+            return
+        # A graph that was recorded before the leaf was frozen still brings its gradient there.
+        leaf.result, leaf.exposed, leaf.name = self._data, False, name or leaf.name
+        self._node = leaf
 
     def _leaf(self, wanted: str) -> Leaf:
         if not isinstance(self._node, Leaf):
@@ -488,7 +568,8 @@ class Tensor:
     def _recordable(self) -> Any:
         """Return the array of a leaf, or a private copy while somebody could write to it."""
         leaf: Any = self._node
-        if leaf.exposed:
+        # A private copy, lifted for a derivative of higher order, is out of everybody's reach.
+        if leaf.exposed and self._data is leaf.result:
             if sys.getrefcount(self._data) > _IDLE_ARRAY:
                 return self._data.copy()
             leaf.exposed = False
@@ -813,7 +894,8 @@ class Tensor:
         written = self._data
         if all(isinstance(part, (int, slice)) for part in where):  # only so is it one view
             written = self._data[(*where, ...)]
-        for other in [reference() for reference in _related.values()]:
+        # A tensor may die, here or in another thread, while the table of them is walked.
+        for other in [reference() for reference in list(_related.values())]:
             if other is None or other is self or not np.may_share_memory(other._data, written):
                 continue
             made = other._node if other._data.size < self._data.size else self._node
@@ -1030,8 +1112,13 @@ def fresh(value: Any) -> Tensor:
 
 
 def owned(cotangent: Any) -> Tensor:
-    """Return a Tensor on a cotangent; on a copy where it is an array that others may share."""
-    return cotangent if isinstance(cotangent, Tensor) else constant(np.array(cotangent))
+    """Return a Tensor of its own on a cotangent, which others may share: the seed's owner, say."""
+    if not isinstance(cotangent, Tensor):
+        return constant(np.array(cotangent))
+    if cotangent.is_leaf and cotangent.requires_grad:
+        with enable_grad():
+            return cotangent.copy()
+    return handle(cotangent._data, cotangent._node)
 
 
 # ------------------------------------------------------------------------------ leaves' gradients

@@ -6,8 +6,8 @@ over the distance between their points.
 1. ``numerical_diff``, ``numerical_gradient``, ``gradient_descent``: the two-point formula with
    h = 1e-4 as introductory books teach it, to the last digit of their printed results.
 2. ``directional_derivative``, ``numerical_jacobian``, ``numerical_hessian``: the same idea made
-   accurate enough to judge a recorded gradient. Walking from x along a direction v turns any function into
-   :math:`\varphi(t) = f(x + t v)` of one number t; each method is one formula for
+   accurate enough to judge a recorded gradient. Walking from x along a direction v turns any
+   function into :math:`\varphi(t) = f(x + t v)` of one number t; each method is one formula for
    :math:`\varphi'(0)`.
 
 ===============  ============================  =====================================  =============
@@ -424,7 +424,11 @@ def _jacobian(
     jacobian = np.empty(np.shape(_evaluate(f, point)) + point.shape)
     unit = np.zeros_like(point)
     for index in np.ndindex(point.shape):
-        step = h if h is not None or relative is None else relative * max(1, abs(point[index]))
+        step = (
+            h
+            if h is not None or relative is None
+            else relative * max(1.0, abs(float(point[index])))
+        )
         unit[index] = 1
         jacobian[(..., *index)] = directional_derivative(f, point, unit, method, step)
         unit[index] = 0

@@ -114,6 +114,7 @@ tile = linear(
         case((), reps=(3,)),
         case((2, 3), reps=(0, 2)),
     ),
+    batch="pick",
 )
 
 
@@ -159,6 +160,7 @@ repeat = linear(
         case((), repeats=3),
         case((2, 3), repeats=0, axis=0),
     ),
+    batch="pick",
 )
 
 
@@ -216,6 +218,7 @@ roll = linear(
         case((), shift=1),
         case((0, 3), shift=1, axis=1),
     ),
+    batch="pick",
 )
 
 
@@ -240,6 +243,7 @@ flip = linear(
         case(()),
         case((0, 3), axis=0),
     ),
+    batch="axes",
 )
 
 
@@ -296,6 +300,7 @@ rot90 = linear(
         case((2, 3), k=3, axes=(1, 0)),
         case((2, 3), k=4),
     ),
+    batch="axes",
 )
 
 # ------------------------------------------------------------------------------ diagonals
@@ -332,6 +337,7 @@ tril = linear(
     latex=r"x_{ij}\,[j \le i + k]",
     functions=(np.tril,),
     **_TRIANGLE,
+    batch="stack",
 )
 triu = linear(
     _triu,
@@ -341,6 +347,7 @@ triu = linear(
     latex=r"x_{ij}\,[j \ge i + k]",
     functions=(np.triu,),
     **_TRIANGLE,
+    batch="stack",
 )
 
 
@@ -372,6 +379,7 @@ diagonal = linear(
         case((3, 3), offset=5),
         case((0, 3)),
     ),
+    batch="axes",
 )
 
 
@@ -382,6 +390,13 @@ def _diag_embed(x: Any, *, offset: int = 0, axis1: int = -2, axis2: int = -1) ->
     rows = np.mgrid[:length] + max(-offset, 0)
     out[..., rows, rows + offset] = x
     return np.moveaxis(out, (-2, -1), (axis1, axis2))
+
+
+def _diag_embed_batch(row: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Embed every example; the axes are those of the result, which has one more."""
+    (x,) = arrays
+    axes = {name: params[name] % x.ndim + 1 for name in ("axis1", "axis2")}
+    return row.through([x], {**params, **axes})
 
 
 diag_embed = linear(
@@ -398,6 +413,7 @@ diag_embed = linear(
         case((2, 3), offset=-2, axis1=0, axis2=2),
         case((0,), offset=1),
     ),
+    batch=_diag_embed_batch,
 )
 
 
@@ -513,6 +529,18 @@ def _crop(x: Any, *, pad_width: Any) -> Any:
 # Cases of both: the forms of widths.
 _FORMS: tuple[Any, ...] = (1, (1, 2), ((0, 1), (2, 0)), {-1: (1, 0)})
 
+
+def _pad_batch(row: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Pad, or crop, every example: the axis of the batch by nothing."""
+    (x,) = arrays
+    ndim = x.ndim - 1
+    named = {"pad_width": ((0, 0), *_widths(params["pad_width"], ndim, row.name))}
+    if "constant_values" in params:
+        values = np.broadcast_to(params["constant_values"], (ndim, 2)).tolist()
+        named["constant_values"] = ((0, 0), *values)
+    return row.through([x], {**params, **named})
+
+
 pad_constant: Op = op(
     _pad_constant,
     lambda g, _y, _x, *, pad_width, **_params: crop(g, pad_width),
@@ -531,6 +559,7 @@ pad_constant: Op = op(
         case((0, 3), pad_width=1),
         case((), pad_width=0),
     ),
+    batch=_pad_batch,
 )
 crop: Op = linear(
     _crop,
@@ -541,6 +570,7 @@ crop: Op = linear(
     pattern="route",
     signature="(m)->(n)",
     cases=(*(case((4, 5), pad_width=form) for form in _FORMS), case((2, 2), pad_width=1)),
+    batch=_pad_batch,
 )
 
 
@@ -770,7 +800,16 @@ unfold: Op = linear(
         case((2, 6), axis=-1, size=2, step=3),
         case((2, 3), axis=1, size=3),
     ),
+    batch="axes",
 )
+
+
+def _fold_batch(row: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Fold every example; the axis is one of the result, which has one less."""
+    (x,) = arrays
+    return row.through([x], {**params, "axis": params["axis"] % (x.ndim - 2) + 1})
+
+
 fold: Op = linear(
     _fold,
     lambda g, _y, _x, *, axis, step, **_params: unfold(g, axis % (_x.ndim - 1), _x.shape[-1], step),
@@ -784,6 +823,7 @@ fold: Op = linear(
         case((2, 3, 3), axis=-1, length=8, step=2),
         case((2, 2, 2), axis=0, length=5, step=3),
     ),
+    batch=_fold_batch,
 )
 
 

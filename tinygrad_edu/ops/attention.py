@@ -70,6 +70,9 @@ causal_mask = op(
     signature="(n,m)->(n,m)",
     policy="the result depends on the shape alone: no gradient flows",
     cases=(case((2, 3)), case((2, 3, 2))),
+    batch=lambda row, _batched, arrays, params: np.broadcast_to(
+        row.through([arrays[0][0]], params), (len(arrays[0]), *arrays[0].shape[-2:])
+    ),
 )
 
 

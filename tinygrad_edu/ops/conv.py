@@ -113,8 +113,9 @@ def per_axis(op: str, name: str, value: Any, count: int, least: int = 1) -> tupl
 
 
 def _integer(value: Any, least: int) -> bool:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return bool(whole and value >= least)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        return False
+    return int(value) >= least
 
 
 def frame_of(
@@ -411,6 +412,7 @@ windows: Op = linear(
         case((1, 2, 3, 4, 3), size=2, stride=(1, 2, 1), padding=(0, 0, 1)),
         case((0, 2, 4), size=2),
     ),
+    batch="merge",
 )
 
 overlap_add: Op = linear(
@@ -432,6 +434,7 @@ overlap_add: Op = linear(
              dilation=(1, 2)),
         case((1, 1, 1, 1, 1, 2, 3, 2), lengths=(2, 3, 2)),
     ),
+    batch="merge",
 )  # fmt: skip
 
 

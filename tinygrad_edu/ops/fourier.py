@@ -136,11 +136,13 @@ fft: Op = linear(
     _fft, _fft_adjoint, doc="Discrete Fourier transform along an axis.",
     formula="Σ a_j exp(-2πi jk / n)", latex=r"\sum_j a_j\, e^{-2\pi i jk/n}",
     functions=(np.fft.fft,), cases=_CASES, **_ALONG,
+    batch="axis",
 )  # fmt: skip
 ifft: Op = linear(
     _ifft, _ifft_adjoint, doc="Inverse discrete Fourier transform along an axis.",
     formula="Σ a_k exp(2πi jk / n) / n", latex=r"\frac{1}{n} \sum_k a_k\, e^{2\pi i jk/n}",
     functions=(np.fft.ifft,), cases=_CASES, **_ALONG,
+    batch="axis",
 )  # fmt: skip
 rfft: Op = linear(
     _rfft, _rfft_adjoint, accepts_complex=False,
@@ -148,6 +150,7 @@ rfft: Op = linear(
     formula="Σ a_j exp(-2πi jk / n), k ≤ n/2",
     latex=r"\sum_j a_j\, e^{-2\pi i jk/n},\ k \le n/2",
     functions=(np.fft.rfft,), cases=_CASES, **_ALONG,
+    batch="axis",
 )  # fmt: skip
 irfft: Op = linear(
     _irfft, _irfft_adjoint,
@@ -160,6 +163,7 @@ irfft: Op = linear(
         case((2, 3), n=8, norm="ortho"), case((5, 2), n=4, axis=0, norm="forward"),
         case((2, 5), n=7, axis=-1, norm="backward"),
     ), **_ALONG,
+    batch="axis",
 )  # fmt: skip
 
 
@@ -341,9 +345,11 @@ fftshift: Op = linear(
     _fftshift, lambda g, _y, _x, *, axes: ifftshift(g, axes),
     doc="Frequencies in ascending order: zero comes to the middle.",
     formula="x rolled by n // 2", functions=(np.fft.fftshift,), **_SHIFTED,
+    batch="axes",
 )  # fmt: skip
 ifftshift: Op = linear(
     _ifftshift, lambda g, _y, _x, *, axes: fftshift(g, axes),
     doc="Inverse of `fftshift`: zero comes first.",
     formula="x rolled by -(n // 2)", functions=(np.fft.ifftshift,), **_SHIFTED,
+    batch="axes",
 )  # fmt: skip

@@ -86,6 +86,46 @@ def _scatter(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
 
 _ROWS, _COLUMNS, _MASK = np.array([0, 2, 2]), np.array([1, 0, 1]), np.array([True, False, True])
 
+
+def _getitem_batch(row: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Pick of every example; slices and integers as they are, others by places."""
+    (x,), index = arrays, params["index"]
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(part is None or part is ... or isinstance(part, (int, slice)) for part in parts):
+        return row(x, (slice(None), *parts))
+    places = _places(x.shape[1:], index)
+    return np.take(np.reshape(x, (len(x), int(np.prod(x.shape[1:])))), places, axis=1)
+
+
+def _places(shape: tuple[int, ...], index: Any) -> Any:
+    """Return the numbers, counted through, of the elements that an index names."""
+    return np.reshape(np.arange(int(np.prod(shape))), shape)[index]
+
+
+def _scatter_batch(row: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Scatter every example, by the places of its elements."""
+    (x,), shape = arrays, params["shape"]
+    places = _places(shape, params["index"])
+    flat = row(x, (slice(None), places), (len(x), int(np.prod(shape))))
+    return np.reshape(flat, (len(x), *shape))
+
+
+def _setitem_batch(row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Write into every example, by the places of its elements."""
+    x, value = arrays
+    size = next(len(a) for a, moves in zip(arrays, batched, strict=True) if moves)
+    if not batched[0]:
+        x = np.broadcast_to(x, (size, *np.shape(x)))
+    shape = x.shape[1:]
+    places = _places(shape, params["index"])
+    if batched[1]:
+        # Axes of length 1 that NumPy would let a value have beyond those of the places go away.
+        own = value.shape[1:][max(0, value.ndim - 1 - places.ndim) :]
+        value = np.reshape(value, (size, *(1,) * (places.ndim - len(own)), *own))
+    flat = np.reshape(x, (size, int(np.prod(shape))))
+    return np.reshape(row(flat, (slice(None), places), value), (size, *shape))
+
+
 getitem: Op = linear(
     _getitem,
     lambda g, _y, _x, *, index: scatter(g, index=index, shape=_x.shape),
@@ -106,6 +146,7 @@ getitem: Op = linear(
         case((3, 4), index=(slice(0, 0),)),
         case((3,), index=(0,)),
     ),
+    batch=_getitem_batch,
 )
 
 scatter: Op = linear(
@@ -123,6 +164,7 @@ scatter: Op = linear(
         case((2, 2, 3), index=np.array([[0, -1], [3, 0]]), shape=(4, 3)),
         case((3,), index=(_ROWS, _COLUMNS), shape=(3, 2)),
     ),
+    batch=_scatter_batch,
 )
 
 
@@ -154,6 +196,20 @@ def _take_vjp(g: Any, _y: Any, _x: Any, indices: Any, *, axis: int | None, mode:
     return scatter(g, index=(*before, places) if before else places, shape=_x.shape)
 
 
+def _take_batch(row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Take of every example at the same places, or of the one array at every example's places."""
+    x, indices = arrays
+    axis, ndim = params["axis"], np.ndim(x) - batched[0]
+    if all(batched):
+        return np.stack([row.through(pair, params) for pair in zip(x, indices, strict=True)])
+    if batched[1]:
+        found = row.through([x, indices], params)
+        return found if axis is None else np.moveaxis(found, axis % ndim, 0)
+    if axis is None:
+        x, axis, ndim = np.reshape(x, (len(x), int(np.prod(x.shape[1:])))), 0, 1
+    return row.through([x, indices], {**params, "axis": axis % ndim + 1})
+
+
 take = linear(
     _take,
     _take_vjp,
@@ -173,6 +229,7 @@ take = linear(
         case((3, 4), np.array([-1, 7, 3]), axis=0, mode="clip"),
         case((3, 4), np.array([[-1, 70]]), mode="clip"),
     ),
+    batch=_take_batch,
 )
 
 
@@ -194,6 +251,19 @@ def _take_along_axis_vjp(g: Any, _y: Any, _x: Any, indices: Any, *, axis: int | 
     return scatter(g, index=_along(indices, axis), shape=_x.shape)
 
 
+def _along_batch(row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Pick along an axis of every example; what all share is repeated for each."""
+    size = next(len(a) for a, moves in zip(arrays, batched, strict=True) if moves)
+    x, indices = (
+        a if moves else np.broadcast_to(a, (size, *np.shape(a)))
+        for a, moves in zip(arrays, batched, strict=True)
+    )
+    axis = params["axis"]
+    if axis is None:
+        x, axis = np.reshape(x, (size, int(np.prod(x.shape[1:])))), 0
+    return row.through([x, indices], {"axis": axis + 1 if axis >= 0 else axis})
+
+
 take_along_axis = linear(
     _take_along_axis,
     _take_along_axis_vjp,
@@ -209,6 +279,7 @@ take_along_axis = linear(
         case((2, 3), np.array([[1, 0, 1]]), axis=0),
         case((2, 3), np.array([5, 5, 0]), axis=None),
     ),
+    batch=_along_batch,
 )
 
 
@@ -250,6 +321,7 @@ setitem: Op = linear(
         case((3, 4), (2, 4), index=_MASK),
         case((3, 4), (1, 2), index=(slice(None), slice(1, 3))),
     ),
+    batch=_setitem_batch,
 )
 
 # ------------------------------------------------------------------------------ adding, placing
@@ -279,6 +351,7 @@ gather = linear(
         case((3, 4), np.array([[2, 0], [2, 2]]), axis=0),
         case((3, 4), np.array([[2, -1, 2, 2, 0]]), axis=-1),
     ),
+    batch=_along_batch,
 )
 
 
@@ -626,6 +699,7 @@ embedding = op(
         case(np.array(1), (3,)),
         case(np.zeros((0, 2), np.int64), (3, 2)),
     ),
+    batch="first",
 )
 
 

@@ -86,7 +86,7 @@ def _bilinear_jvp(forward: Any) -> Any:
 
 
 def _matmul_batch(row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
-    """Multiply stacks; an operand that is a vector in an example gets a second axis and loses it."""
+    """Multiply stacks; a vector gets a second axis for it, which the product loses."""
     a, b = arrays
     row_like, column_like = np.ndim(a) - batched[0] == 1, np.ndim(b) - batched[1] == 1
     a = np.expand_dims(a, -2) if row_like else a
@@ -185,7 +185,7 @@ def _tensordot_batch(_row: Op, batched: Sequence[bool], arrays: Sequence[Any], p
     a, b = arrays
     counts = [np.ndim(x) - moves for x, moves in zip((a, b), batched, strict=True)]
     left, right = _contracted(params["axes"], *counts)
-    batch, *letters = string.ascii_letters[: 1 + sum(counts)]
+    batch, *letters = list(string.ascii_letters[: 1 + sum(counts)])
     names_a, names_b = letters[: counts[0]], letters[counts[0] :]
     for i, j in zip(left, right, strict=True):
         names_b[j] = names_a[i]

@@ -12,11 +12,12 @@ R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", The Americ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_edu.core.op import case, composite, linear, op
+from tinygrad_edu.core.op import Op, case, composite, linear, op
 from tinygrad_edu.errors import OpError, explain
 from tinygrad_edu.ops.reduce import Axis, _count, _shared
 
@@ -190,6 +191,7 @@ digitize = op(
     formula="#{bins ≤ x}", latex=r"|\{i: b_i \le x\}|", signature="(),(n)->()",
     functions=(np.digitize,), **{**_INDICES, "arguments": ("x", "bins")},
     cases=(case((2, 3), _GRID), case(np.array([0.5, -1.0]), _GRID, right=True)),
+    batch="first",
 )  # fmt: skip
 unique = op(
     _unique, None, doc="The different values in ascending order.", formula="{x}", latex=r"\{x_i\}",
@@ -311,6 +313,24 @@ kthvalue = composite(
         case((5,), k=2), case((2, 4), k=4, keepdims=True), case((3, 2), k=1, axis=0),
     ),
 )  # fmt: skip
+
+
+def _order_statistic_batch(
+    row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any
+) -> Any:
+    """Rank the elements of every example; one rank for all, or for each place of an example."""
+    x, rank = arrays
+    if not batched[0]:
+        x = np.broadcast_to(x, (len(rank), *np.shape(x)))
+    axis = params["axis"] % (x.ndim - 1) + 1
+    places = tuple(n for i, n in enumerate(x.shape) if i != axis)
+    if batched[1]:
+        rank = np.reshape(rank, (len(rank), *(1,) * (len(places) - rank.ndim), *rank.shape[1:]))
+    return row.through(
+        [x, rank if np.ndim(rank) == 0 else np.broadcast_to(rank, places)], {"axis": axis}
+    )
+
+
 order_statistic = op(
     _order_statistic,
     _order_statistic_vjp,
@@ -329,6 +349,7 @@ order_statistic = op(
         case((2, 4), np.array([0, 3])),
         case((3, 2), np.array([2, 1]), axis=-2),
     ),
+    batch=_order_statistic_batch,
 )
 
 # ------------------------------------------------------------------------------ quantiles

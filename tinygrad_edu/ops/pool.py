@@ -186,6 +186,7 @@ max_pool = op(
     "window with a nan; padding is never the largest",
     cases=(*_SHAPES, case((1, 1, 6, 6), size=2, stride=1, dilation=(2, 3), padding=1)),
     **_POOL,
+    batch="merge",
 )
 
 # ------------------------------------------------------------------------------ average
@@ -246,6 +247,7 @@ avg_pool = linear(
         case((1, 1, 6, 5), size=3, stride=2, padding=(1, 0), ceil_mode=True),
     ),
     **_POOL,
+    batch="merge",
 )
 
 
@@ -331,6 +333,7 @@ blend: Op = linear(
         case((3, 2), axis=0, terms=(((2, 1.5),),)),
         case((3,), axis=-1, terms=((), ((0, 1.0), (2, 3.0)))),
     ),
+    batch="axes",
 )
 
 
@@ -446,6 +449,7 @@ adaptive_max_pool = op(
     policy="equal largest elements of a cell share its gradient equally",
     cases=_CELLS,
     **_POOL,
+    batch="merge",
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.op import case, composite, linear
+from tinygrad_edu.core.op import Op, case, composite, linear
 from tinygrad_edu.errors import OpError, explain
 
 __all__ = [
@@ -102,6 +102,22 @@ def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(x, shape)
 
 
+def _sum_to_batch(row: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Sum each example to the shape, which is given as many axes as the example has."""
+    (x,), shape = arrays, params["shape"]
+    ones = (1,) * (x.ndim - 1 - len(shape))
+    return np.reshape(row(x, (len(x), *ones, *shape)), (len(x), *shape))
+
+
+def _broadcast_to_batch(
+    row: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any
+) -> Any:
+    """Repeat each example; the axes that it has not are put behind that of the batch."""
+    (x,), shape = arrays, params["shape"]
+    ones = (1,) * (len(shape) - x.ndim + 1)
+    return row(np.reshape(x, (len(x), *ones, *x.shape[1:])), (len(x), *shape))
+
+
 sum_to = linear(
     _sum_to,
     lambda g, _y, _x, **_params: np.broadcast_to(g, _x.shape),
@@ -116,6 +132,7 @@ sum_to = linear(
         case((4, 2, 3), shape=(1, 3)),
         case((2, 3), shape=()),
     ),
+    batch=_sum_to_batch,
 )
 
 broadcast_to = linear(
@@ -129,6 +146,7 @@ broadcast_to = linear(
     functions=(np.broadcast_to,),
     order="x shape subok",
     cases=(case((3,), shape=(2, 3)), case((2, 1), shape=(4, 2, 3)), case((), shape=(2,))),
+    batch=_broadcast_to_batch,
 )
 
 
@@ -173,6 +191,7 @@ reshape = linear(
         case((1,), shape=()),
         case((0, 3), shape=(3, 0)),
     ),
+    batch="reshape",
 )
 
 
@@ -212,6 +231,7 @@ expand_dims = linear(
     signature="(n)->(1,n)",
     functions=(np.expand_dims,),
     cases=(case((2, 3), axis=0), case((2, 3), axis=-1), case((3,), axis=(0, 2))),
+    batch="reshape",
 )
 
 
@@ -229,6 +249,7 @@ squeeze = linear(
     signature="(1,n)->(n)",
     functions=(np.squeeze,),
     cases=(case((1, 3, 1)), case((1, 3, 1), axis=0), case((1, 3, 1), axis=(0, -1))),
+    batch="reshape",
 )
 
 
@@ -273,6 +294,14 @@ def _inverse(axes: tuple[int, ...] | None) -> tuple[int, ...] | None:
     return tuple(back)
 
 
+def _transpose_batch(row: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Permute the axes of the examples."""
+    (x,), axes = arrays, params["axes"]
+    ndim = x.ndim - 1
+    order = range(ndim)[::-1] if axes is None else [i % ndim for i in axes]
+    return row(x, (0, *(i + 1 for i in order)))
+
+
 transpose = linear(
     _transpose,
     lambda g, _y, _x, *, axes: np.transpose(g, _inverse(axes)),
@@ -283,6 +312,7 @@ transpose = linear(
     signature="(m,n)->(n,m)",
     functions=(np.transpose, np.permute_dims),
     cases=(case((2, 3)), case((2, 3, 4), axes=(1, 2, 0)), case((2, 3, 4), axes=(-1, 0, 1))),
+    batch=_transpose_batch,
 )
 
 
@@ -300,6 +330,7 @@ swapaxes = linear(
     signature="(m,n)->(n,m)",
     functions=(np.swapaxes,),
     cases=(case((2, 3, 4), axis1=0, axis2=-1),),
+    batch="axes",
 )
 
 
@@ -320,6 +351,7 @@ moveaxis = linear(
         case((2, 3, 4), source=0, destination=-1),
         case((2, 3, 4), source=(0, 1), destination=(1, 2)),
     ),
+    batch="axes",
 )
 
 # ------------------------------------------------------------------------------ joining and cutting
@@ -350,6 +382,19 @@ def _cut(
     return parts
 
 
+def _concatenate_batch(row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Join the examples; an array that all share is repeated for each."""
+    size = next(len(a) for a, moves in zip(arrays, batched, strict=True) if moves)
+    every = [
+        a if moves else np.broadcast_to(a, (size, *np.shape(a)))
+        for a, moves in zip(arrays, batched, strict=True)
+    ]
+    axis = params["axis"]
+    if axis is None:
+        return row([np.reshape(a, (size, int(np.prod(a.shape[1:])))) for a in every], 1)
+    return row(every, axis + 1 if axis >= 0 else axis)
+
+
 concatenate = linear(
     _concatenate,
     joint=_cut,
@@ -368,6 +413,7 @@ concatenate = linear(
         case((2, 3), (4,), axis=None),
         case((0, 3), (2, 3)),
     ),
+    batch=_concatenate_batch,
 )
 
 

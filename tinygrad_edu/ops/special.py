@@ -73,6 +73,7 @@ apply_mask: Op = linear(
         case((), np.array(True), scale=3.0),
         case((0, 3), np.zeros((0, 3), np.bool_)),
     ),
+    batch="pointwise",
 )
 
 
@@ -341,6 +342,7 @@ straight_through = op(
         case(_MASK, (2, 3)),
         case(np.array(1), ()),
     ),
+    batch="spread",
 )
 
 
@@ -406,6 +408,7 @@ hardmax = op(
     signature="(n)->(n)",
     policy="the result jumps: no gradient flows; see straight_through",
     cases=(case((2, 3)), case((2, 3), axis=0), case((4,))),
+    batch="axes",
 )
 
 

@@ -106,17 +106,29 @@ class Expression:
     def __name__(self) -> str:
         return "expression"
 
-    def __repr__(self) -> str:
-        names = [f"x{i}" for i in range(len(self.inputs))]
-        names += [f"v{i}" for i in range(len(self.steps))]
+    @property
+    def source(self) -> str:
+        """The function as Python source; ``np`` and ``OPS`` stand for what they usually do."""
+        names = self._names
         lines = [f"def expression({', '.join(names[: len(self.inputs)])}):"]
         for name, step in zip(names[len(self.inputs) :], self.steps, strict=True):
             lines.append(f"    {name} = {step.text.format(*[names[i] for i in step.operands])}")
         parts = ", ".join(f"np.ravel({names[i]})" for i in self.open)
-        lines.append(f"    return np.concatenate([{parts}])")
-        lines.append("")
-        lines += [f"{name} = {source_of(x)}" for name, x in zip(names, self.inputs, strict=False)]
-        return "\n".join(lines)
+        return "\n".join([*lines, f"    return np.concatenate([{parts}])"])
+
+    @property
+    def _names(self) -> list[str]:
+        inputs = [f"x{i}" for i in range(len(self.inputs))]
+        return inputs + [f"v{i}" for i in range(len(self.steps))]
+
+    def __repr__(self) -> str:
+        values = zip(self._names, self.inputs, strict=False)
+        return "\n".join(["", self.source, "", *[f"{n} = {source_of(x)}" for n, x in values], ""])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Print as ``repr`` does, in Hypothesis' reports too."""
+        del cycle
+        printer.text(repr(self))
 
 
 @st.composite

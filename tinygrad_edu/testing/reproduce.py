@@ -50,16 +50,18 @@ def _array(array: np.ndarray[Any, Any]) -> str:
     dtype = "" if native in (np.float64, np.bool_, np.intp) else f", np.{native.name}"
     if array.size == 0:
         return f"np.zeros({array.shape}, np.{native.name})"
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype.kind in "fc" and not np.isfinite(array).all():
         dtype = f", np.{native.name}"
         return f"np.array({_words(array.tolist())}{dtype})"
     return f"np.array({array.tolist()!r}{dtype})"
 
 
 def _words(value: Any) -> str:
-    """Return nested lists of floats, among them nan and inf, as source."""
+    """Return nested lists of numbers, nan and inf among them, as source."""
     if isinstance(value, list):
         return f"[{', '.join(map(_words, value))}]"
+    if isinstance(value, complex):
+        return f"complex({_words(value.real)}, {_words(value.imag)})"
     return repr(value) if np.isfinite(value) else f"float({str(value)!r})"
 
 
@@ -77,6 +79,8 @@ def imported(subject: Any) -> tuple[str, str]:
         if OPS.get(subject.name) is subject:  # if it is a user's, once its file is imported
             return "from tinygrad_edu import OPS", f'OPS["{subject.name}"]'
         return f"# {subject.name}: the op that was checked", subject.name
+    if isinstance(getattr(subject, "source", None), str):  # an expression that was drawn
+        return str(subject.source), name_of(subject)
     if not hasattr(subject, "__name__"):  # an object, such as a module
         shown = "\n".join(f"#     {line}" for line in repr(subject).splitlines())
         return f"# it: what was checked,\n{shown}", "it"
@@ -108,16 +112,21 @@ def call_source(
     call = f"{tool.__name__}({', '.join(given)})"
     if len(call) > 96:
         call = f"{tool.__name__}(\n" + "".join(f"    {part},\n" for part in given) + ")"
-    uses = ["import numpy as np"] if "np." in call else []
-    tensor = ["from tinygrad_edu import Tensor"] if "Tensor(" in call else []
-    lines = [f"from {PUBLIC} import {tool.__name__}", *tensor]
-    # A comment stands below the imports.
-    imports = sorted([*lines, line]) if line.startswith("from") else [*sorted(lines), line]
-    return "\n".join([*uses, *imports, call])
+    text = f"{line}\n{call}"
+    uses = ["import numpy as np"] if "np." in text else []
+    own = {f"from {PUBLIC} import {tool.__name__}"}
+    own |= {f"from {ROOT} import OPS"} if "OPS[" in text else set()
+    own |= {f"from {ROOT} import Tensor"} if "Tensor(" in text else set()
+    # What is no import stands below the imports.
+    body = [call] if line.startswith("from ") else [line, call]
+    own |= {line} if line.startswith("from ") else set()
+    return "\n".join([*uses, *sorted(own), *body])
 
 
 PUBLIC = __name__.rpartition(".")[0]
 """The module that users import the checks from."""
+
+ROOT = __name__.partition(".")[0]
 
 
 def indented(text: str, by: int = 4) -> str:

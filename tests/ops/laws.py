@@ -1,1 +1,0 @@
-from tinygrad_edu.testing.laws import *  # noqa
