@@ -1,5 +1,6 @@
 """`check_op` and `assert_gradients`: right ones pass, each kind of wrong one is refused by name."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+import tinygrad_edu.testing
 from tinygrad_edu.core.op import OPS, Op, case, elementwise, fused, linear, op
 from tinygrad_edu.core.switch import enable_grad
 from tinygrad_edu.core.tensor import Tensor
@@ -274,6 +276,26 @@ def test_a_row_without_cases_says_how_to_call() -> None:
         check_op(row)
     assert check_op(row, (2, 3), examples=2)
     assert check_op(row, shapes=st.just(((3,),)), examples=2)
+
+
+def test_without_hypothesis_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'tinygrad_edu\[test\]'"):
+        check_op(lambda x: x)
+    monkeypatch.delitem(sys.modules, "tinygrad_edu.testing.strategies")
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'tinygrad_edu\[test\]'"):
+        _ = tinygrad_edu.testing.shapes
+    assert assert_gradients(np.tanh, 0.5)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="check_opp"):
+        _ = tinygrad_edu.testing.check_opp
+
+
+def test_every_name_is_there() -> None:
+    for name in tinygrad_edu.testing.__all__:
+        assert getattr(tinygrad_edu.testing, name) is not None
 
 
 # ------------------------------------------------------------------------------ one point

@@ -114,9 +114,11 @@ class Function:
 def _row(cls: type[Function], count: int) -> Op:
     """Return the row of a class for calls with so many arguments."""
 
-    def forward(*args: Any) -> tuple[Any, Context]:
+    def forward(*args: Any) -> tuple[Any, tuple[Context, list[Any]]]:
         ctx = Context()
-        result = cls.forward(ctx, *args)
+        # What forward or backward wrote to its arguments, other nodes would read.
+        given = [_read_only(arg) for arg in args]
+        result = cls.forward(ctx, *given)
         if isinstance(result, (tuple, list, Tensor)) or not hasattr(result, "dtype"):
             raise OpTypeError(
                 explain(
@@ -125,16 +127,21 @@ def _row(cls: type[Function], count: int) -> Op:
                     fix="compute on the arrays that forward is given, and return one of them",
                 )
             )
-        return np.asarray(result), ctx
+        kept = _read_only(result)
+        ctx.saved_tensors = tuple(kept if a is result else a for a in ctx.saved_tensors)
+        for name, value in vars(ctx).items():
+            setattr(ctx, name, kept if value is result else value)
+        return np.asarray(result), (ctx, [*given, kept])
 
     def joint(
-        g: Any, result: Any, ctx: Context, *primals: Any, wanted: Sequence[bool], **_rest: Any
+        g: Any, result: Any, saved: Any, *primals: Any, wanted: Sequence[bool], **_rest: Any
     ) -> list[Any]:
+        ctx, known = saved
         ctx.needs_input_grad = tuple(wanted)
         if any(isinstance(p, Tensor) for p in primals):
-            ctx = _recorded_context(cls, ctx, result, primals)
+            ctx = _recorded_context(cls, ctx, list(zip(known, (*primals, result), strict=True)))
         # Users, and PyTorch, know a complex cotangent as the conjugate of what the sweep carries.
-        found = cls.backward(ctx, turned(g))
+        found = cls.backward(ctx, _read_only(turned(g)))
         cotangents = [
             turned(c) if hasattr(c, "dtype") else c
             for c in (found if isinstance(found, (tuple, list)) else [found])
@@ -157,20 +164,41 @@ def _row(cls: type[Function], count: int) -> Op:
     return unlisted(cls.__name__, forward, joint, (*spelt, *rest))
 
 
+def _read_only(value: Any) -> Any:
+    """Return a view of an array that cannot be written; anything else as it is."""
+    if not isinstance(value, np.ndarray):
+        return value
+    view = value.view()
+    view.flags.writeable = False
+    return view
+
+
+_SAFE = (type(None), bool, int, str, bytes, slice, range, type, np.dtype, np.integer, np.bool_)
+
+
+def _may_depend(value: Any) -> bool:
+    """Return whether a value that was saved could have been computed from an argument's numbers."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind not in "biu"
+    if isinstance(value, (list, tuple)):
+        return any(_may_depend(part) for part in value)
+    return not (isinstance(value, (*_SAFE, np.random.Generator)) or callable(value))
+
+
 def _recorded_context(
-    cls: type[Function], ctx: Context, result: Any, primals: Sequence[Any]
+    cls: type[Function], ctx: Context, known: Sequence[tuple[Any, Any]]
 ) -> Context:
-    """Return a context with Tensors in the place of the arguments and the result it saved."""
-    known = [p for p in (*primals, result) if isinstance(p, Tensor)]
+    """Return a context with Tensors in the place of the arguments and the result it saved.
+
+    `known` are pairs: what ``forward`` was given, and gave, and what stands for it now.
+    """
 
     def lifted(value: Any, what: str) -> Any:
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
-            return value
-        for tensor in known:
+        for before, now in known:
             # A view (x.reshape(...)) is not the argument itself: its derivative is unknown.
-            if value is tensor._data:
-                return tensor
-        if any(value is p for p in primals):
+            if value is before and value is not None:
+                return now
+        if not _may_depend(value):
             return value
         raise GradientError(
             f"{cls.__name__}: {what} is neither an argument nor the result, so its derivative is "

@@ -7,7 +7,6 @@ rule of calculus: operators name rows of the table. To follow ``loss.backward()`
 
 from __future__ import annotations
 
-import copy
 import functools
 import operator
 import sys
@@ -93,6 +92,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     arrays: list[Any] = []
     upstream: list[Node | None] = []
     wanted = foreign = False
+    fused = op.kind == "fused"
     for arg in args:
         if isinstance(arg, Tensor):
             if arg.__record__ is not record:
@@ -109,12 +109,11 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             if arg.__class__ is _ndarray:
                 foreign = True
                 arrays.append(arg)
-            elif isinstance(arg, op.wraps) or not isinstance(arg, _SCALARS):
-                arrays.append(_plain(op, arg))
-            else:
+            elif arg.__class__ in _FIXED and not (fused and arg is not None):
                 arrays.append(arg)
+            else:
+                arrays.append(_plain(op, arg))
             upstream.append(None)
-    fused = op.kind == "fused"
     records = wanted and mode & ON and op.differentiable
     if records and fused and foreign:  # what it saves may be the caller's own arrays
         arrays = [
@@ -122,10 +121,12 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             for a, arg in zip(arrays, args, strict=True)
         ]
     for name, value in params.items():
-        if name == "index":  # the caller's own, as above
-            params = {**params, name: _own(value)}
-        elif not isinstance(value, _FIXED):
-            params = {**params, name: _kept(value)}
+        if value.__class__ in _FIXED or (
+            value.__class__ is tuple and _FIXED.issuperset(map(type, value))
+        ):
+            continue
+        # What the caller may write to, as above.
+        params = {**params, name: _own(value) if name == "index" else _kept(value)}
     try:
         result = op.forward(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
@@ -209,8 +210,7 @@ def _on_complex(
     return composed
 
 
-_SCALARS = (int, float, complex, str, _generic, type(None))
-_FIXED = (int, float, complex, str, _generic, type(None), type, np.dtype)
+_FIXED = {int, float, bool, complex, str, type(None), type(...), np.float64, np.float32, np.intp}
 """Types of arguments, and of parameters, that nobody can change after the call."""
 
 
@@ -220,8 +220,7 @@ def _plain(op: Op, arg: Any) -> Any:
     Whatever NumPy reads as an array is one: a list, a buffer, an object with ``__array__``; a
     subclass of ndarray, too, whose operators mean something else.
     """
-    kind = type(arg)
-    if hasattr(kind, "__array_function__") and not isinstance(arg, _ndarray):
+    if not isinstance(arg, _ndarray) and hasattr(type(arg), "__array_function__"):
         return arg  # it takes part in NumPy's protocols itself
     if isinstance(arg, np.ma.MaskedArray):
         raise OpTypeError(
@@ -232,10 +231,12 @@ def _plain(op: Op, arg: Any) -> Any:
             )
         )
     try:
-        array = np.array(arg)
+        array = np.asarray(arg)
     except ValueError as error:
         raise explained(op, (arg,), error) from error
-    return arg if array.dtype.kind == "O" else array
+    if array.dtype.kind not in "fcbiu":
+        return arg
+    return array if isinstance(arg, (list, tuple, int, float)) else array.copy()
 
 
 def _own(value: Any) -> Any:
@@ -244,16 +245,16 @@ def _own(value: Any) -> Any:
         return tuple(_own(part) for part in value)
     if isinstance(value, Tensor):
         return value._data.copy()
-    if isinstance(value, slice):
+    if value.__class__ is slice:
         ends = (value.start, value.stop, value.step)
-        return value if all(isinstance(i, _FIXED) for i in ends) else slice(*map(_whole, ends))
+        return value if _FIXED.issuperset(map(type, ends)) else slice(*map(_whole, ends))
     if isinstance(value, _ndarray):
         return value.copy()
-    if isinstance(value, _FIXED) or not (
+    if isinstance(value, (str, _generic)) or not (
         isinstance(value, Sequence) or hasattr(value, "__array__")
     ):
         return value
-    array = np.array(value)
+    array = np.asarray(value).copy()
     return array if array.size else array.astype(np.intp)
 
 
@@ -264,14 +265,14 @@ def _whole(value: Any) -> int | None:
 
 def _kept(value: Any) -> Any:
     """Return a parameter in which no array, list or buffer is the caller's, to write to."""
-    if isinstance(value, (_ndarray, np.random.Generator)):
-        return value.copy() if isinstance(value, _ndarray) else value
-    if isinstance(value, (list, tuple)):
-        parts = [_kept(part) for part in value]
-        return type(value)(parts) if type(value) in (list, tuple) else copy.deepcopy(value)
+    if isinstance(value, _ndarray):
+        return value.copy()
+    if value.__class__ in (list, tuple):
+        return value.__class__([_kept(part) for part in value])
     if isinstance(value, dict):
         return {key: _kept(part) for key, part in value.items()}
-    return np.array(value) if isinstance(value, (Sequence, memoryview)) else value
+    readable = isinstance(value, Sequence) and not isinstance(value, (str, range))
+    return np.asarray(value).copy() if readable else value
 
 
 def _attach(
@@ -431,6 +432,8 @@ class Tensor:
         if isinstance(data, Tensor):
             data = data._data
         array = np.array(data, dtype=dtype)
+        if hasattr(type(data), "__array__") and not isinstance(data, (_ndarray, _generic)):
+            array = array.copy()  # its __array__ may have given away what it owns
         if array.dtype.kind not in "fcbiu":
             raise OpTypeError(
                 f"Tensor: cannot hold dtype {array.dtype}\n"

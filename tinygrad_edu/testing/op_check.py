@@ -343,8 +343,14 @@ def _plans(
     row: Op, entries: Sequence[Any], params: dict[str, Any], shapes: Any
 ) -> list[tuple[Plan, Any]]:
     """Return what is called: plans, and where the caller said how, the strategy of the calls."""
-    from hypothesis import strategies as st  # installed with the extra [test] only
-
+    try:
+        from hypothesis import strategies as st
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "check_op draws with Hypothesis, which is not installed\n"
+            "  fix: pip install 'tinygrad_edu[test]'",
+            name="hypothesis",
+        ) from None
     from tinygrad_edu.testing.strategies import seeds
 
     def filled(drawn: Sequence[Any], seed: int) -> Sample:
