@@ -29,8 +29,9 @@ def read(page):
 # --------------------------------------------------------------------------------- reference
 
 
-def test_every_group_of_the_table_is_in_the_reference():
-    shown = re.findall(r"^```\{rows\} (\w+)$", read(DOCS / "reference.md"), flags=re.M)
+@pytest.mark.parametrize(("page", "directive"), [("reference", "rows"), ("coverage", "coverage")])
+def test_every_group_of_the_table_is_in_the_reference(page, directive):
+    shown = re.findall(rf"^```\{{{directive}\}} (\w+)$", read(DOCS / f"{page}.md"), flags=re.M)
     assert sorted(shown) == sorted({row.group for row in OPS.values()})
 
 
@@ -90,6 +91,71 @@ def test_the_kind_of_derivative_is_told(rows):
         "op, none",
         "elementwise, none",
     ]
+
+
+# --------------------------------------------------------------------------------- overview
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_no_cell_of_the_overview_is_empty(rows, name):
+    told = rows.coverage(OPS[name])
+    assert list(told) == list(rows.COLUMNS)
+    assert [column for column, text in told.items() if not text.strip()] == []
+    entries = list(rows.Coverage.line(OPS[name]))
+    assert sum(1 + entry.get("morecols", 0) for entry in entries) == len(rows.COLUMNS)
+    assert all(entry.astext().strip() for entry in entries)
+
+
+def test_the_overview_tells_where_each_derivative_comes_from(rows):
+    def told(name):
+        return list(rows.coverage(OPS[name]).values())[1:5]
+
+    assert told("exp") == [
+        "cotangent × slope",
+        "the rule, recorded",
+        "tangent × slope",
+        "one more axis in front",
+    ]
+    assert told("transpose") == [
+        "its adjoint",
+        "the adjoint, recorded",
+        "the row itself",
+        "a rule of its own",
+    ]
+    assert told("matmul")[2:] == ["a jvp of its own", "a rule of its own"]
+    assert told("max") == ["its vjp", "the rule, recorded", "the vjp, transposed", "its axes moved"]
+    assert told("linear") == ["one fast rule", *["its composite"] * 3]
+    assert told("dot") == ["its rows"] * 4
+    assert told("less") == [OPS["less"].policy] * 3 + ["one more axis in front"]
+    assert told("take")[0] == "its adjoint, none to indices"
+    assert OPS["scale_gradient"].exempt in told("scale_gradient")[0]
+
+
+def test_the_overview_tells_domains_ties_and_kinks(rows):
+    def told(name):
+        return list(rows.coverage(OPS[name]).values())[5:]
+
+    assert told("exp") == ["all reals", "none"]
+    assert told("log") == ["x in (0, ∞)", OPS["log"].policy]
+    assert told("relu") == ["all reals", "x = 0; 0 at 0"]
+    assert told("floor")[1] == "the jumps"
+    assert told("argmax")[1] == "no derivative"
+    assert told("maximum")[1].startswith("a = b; equal elements share")
+
+
+def test_a_row_without_a_derivative_says_why():
+    silent = [row.name for row in OPS.values() if row.pattern == "none" and not row.policy]
+    assert silent == []
+
+
+def test_the_overview_counts_every_row(rows):
+    numbers = [int(n) for n in re.findall(r"\d+", rows.counted())]
+    total, kinds = numbers[0], numbers[1:6]
+    moving, exempt, jumping, _slope, still, called, composed, alone = numbers[6:]
+    assert total == len(OPS) == sum(kinds)
+    assert moving + jumping + still == total
+    assert called + composed + alone == total
+    assert exempt == sum(bool(row.exempt) and row.name != "stop_gradient" for row in OPS.values())
 
 
 # --------------------------------------------------------------------------------------- api

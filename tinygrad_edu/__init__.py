@@ -101,4 +101,9 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module("tinygrad_edu.numeric"), name)
 
 
+def __dir__() -> list[str]:
+    """Return the names of the package, those of the numeric room among them."""
+    return sorted({*globals(), *_NUMERIC})
+
+
 __version__ = "0.1.0"

@@ -2,7 +2,9 @@
 
 The directive ``rows`` with the name of a group (a file of ``tinygrad_edu/ops``) becomes a table
 with one line for each row: how it is called, what it computes, how it is differentiated, and what
-holds where the derivative does not exist. Nothing about an op is written down here a second time.
+holds where the derivative does not exist. ``coverage`` with a group becomes a table of short lines:
+where each derivative of a row comes from, or why there is none. ``counts`` counts them. Nothing
+about an op is written down here a second time.
 
 It knows rows. It does not know pages, and how a formula is drawn (``mathml.py``).
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import math
 import re
 from collections.abc import Iterable
@@ -22,9 +25,46 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import tinygrad_edu
+from tinygrad_edu.core.batching import how
 from tinygrad_edu.core.op import BY_FUNCTION, OPS, REQUIRED, Op
 
-HEADS = ("call", "computes", "derivative")
+HEADS = {"call": 27, "computes": 39, "derivative": 34}
+"""The heads of the reference, and how wide the columns are."""
+
+COLUMNS = {
+    "row": 15,
+    "first order": 17,
+    "second order": 13,
+    "forward mode": 13,
+    "vmap": 14,
+    "domain": 13,
+    "ties and kinks": 15,
+}
+"""The heads of the overview, and how wide the columns are."""
+
+SOURCES = {
+    # kind: first order, second order, forward mode, vmap
+    "elementwise": ("cotangent × slope", "the rule, recorded", "tangent × slope", ""),
+    "linear": ("its adjoint", "the adjoint, recorded", "the row itself", ""),
+    "op": ("a vjp for each argument", "the rule, recorded", "the vjp, transposed", ""),
+    "fused": ("one fast rule", "its composite", "its composite", "its composite"),
+    "composite": ("its rows",) * 4,
+}
+"""Where the derivatives of a row come from, by its kind."""
+
+BATCHES = {
+    None: "example by example",
+    "pointwise": "one more axis in front",
+    "stack": "as a stack",
+    "spread": "as a stack",
+    "merge": "as more of the first axis",
+    "first": "one more axis in front",
+    "axes": "its axes moved",
+    "axis": "its axis moved",
+    "reshape": "by the shape of one",
+    "pick": "by the places of one",
+}
+"""How a row with rules is called for a whole batch, by the words of its fact `batch`."""
 
 
 def groups() -> list[str]:
@@ -107,7 +147,83 @@ def kinks(row: Op) -> list[str]:
     ]
 
 
-# ------------------------------------------------------------------------------ the table
+def moves(row: Op) -> bool:
+    """Return whether a gradient flows through the row; a composite one says so by its pattern."""
+    return row.pattern != "none" and (row.differentiable or row.kind == "composite")
+
+
+def coverage(row: Op) -> dict[str, str]:
+    """Return what the overview says of a row, by column: no text is empty."""
+    first, second, forward, batch = SOURCES[row.kind]
+    if row.kind == "op":
+        if row.joint is not None:
+            first = "one vjp for all arguments"
+        elif len(row.arguments) == 1:
+            first = "its vjp"
+        forward = forward if row.jvp is None else "a jvp of its own"
+    if without_gradient(row):
+        first += f", none to {', '.join(without_gradient(row))}"
+    if row.exempt:
+        first += f"; by design not the derivative: {row.exempt}"
+    broken = ", ".join(kinks(row))
+    known = "; ".join(filter(None, (broken, row.policy))) or "none"
+    if not moves(row):
+        first = second = forward = row.policy
+        known = broken or ("the jumps" if row.differentiable else "no derivative")
+    if not batch:
+        rule = how(row)
+        batch = "a rule of its own" if callable(rule) else BATCHES[rule]
+    ranges = ", ".join(domain(row)) or "all reals"
+    told = (row.name, first, second, forward, batch, ranges, known)
+    return dict(zip(COLUMNS, told, strict=True))
+
+
+def counted() -> str:
+    """Return how many rows there are, of which kinds, and what holds for how many."""
+    rows = list(OPS.values())
+    kinds = [f"{sum(r.kind == kind for r in rows)} {kind}" for kind in SOURCES]
+    zero = [r for r in rows if not moves(r) and r.differentiable]
+    none = [r for r in rows if not moves(r) and not r.differentiable]
+    exempt = [r for r in rows if r.exempt and moves(r)]
+    rules = [r for r in rows if not SOURCES[r.kind][3]]
+    slow = [r for r in rules if how(r) is None]
+    return (
+        f"The table has {len(rows)} rows: {', '.join(kinds[:-1])} and {kinds[-1]}. "
+        f"{len(rows) - len(zero) - len(none)} of them have a gradient, gradients of the gradient "
+        f"and forward mode; of {len(exempt)} of these the gradient is, by design, not the "
+        f"derivative of the value. {len(zero)} jump, with the gradient 0 between the jumps. "
+        f"{len(none)} have no derivative, and say why. vmap calls {len(rules) - len(slow)} rows "
+        f"once for a whole batch, {len(rows) - len(rules)} are for it the rows that they are "
+        f"written in, and {len(slow)} are called example by example: "
+        f"{', '.join(r.name for r in slow)}."
+    )
+
+
+# ------------------------------------------------------------------------------ the tables
+
+
+def rows_of(directive: SphinxDirective) -> tuple[Any, list[Op]]:
+    """Return the module and the rows of the group that a directive names, by name."""
+    group = directive.arguments[0]
+    if group not in groups():
+        raise directive.error(f"the table has no group {group!r}, only {', '.join(groups())}")
+    module = importlib.import_module(f"tinygrad_edu.ops.{group}")
+    directive.env.note_dependency(inspect.getfile(module))
+    directive.env.note_dependency(__file__)
+    return module, sorted((r for r in OPS.values() if r.group == group), key=lambda r: r.name)
+
+
+def table_of(kind: str, columns: dict[str, int], lines: Iterable[nodes.row]) -> nodes.table:
+    """Return a table of a class of its own, given its heads, their widths, and its lines."""
+    table = nodes.table(classes=[kind])
+    layout = nodes.tgroup(cols=len(columns))
+    table += layout
+    layout += [nodes.colspec(colwidth=width) for width in columns.values()]
+    head, body = nodes.thead(), nodes.tbody()
+    layout += [head, body]
+    head += nodes.row("", *(nodes.entry("", nodes.paragraph(text=word)) for word in columns))
+    body += list(lines)
+    return table
 
 
 class Rows(SphinxDirective):
@@ -117,22 +233,9 @@ class Rows(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the sentence that the group says of itself, and its table."""
-        group = self.arguments[0]
-        module = importlib.import_module(f"tinygrad_edu.ops.{group}")
-        self.env.note_dependency(inspect.getfile(module))
-        self.env.note_dependency(__file__)
-        rows = sorted((row for row in OPS.values() if row.group == group), key=lambda r: r.name)
-        if not rows:
-            raise self.error(f"the table has no group {group!r}, only {', '.join(groups())}")
-        table = nodes.table(classes=["rows"])
-        layout = nodes.tgroup(cols=len(HEADS))
-        table += layout
-        layout += [nodes.colspec(colwidth=width) for width in (27, 39, 34)]
-        head, body = nodes.thead(), nodes.tbody()
-        layout += [head, body]
-        head += nodes.row("", *(nodes.entry("", nodes.paragraph(text=word)) for word in HEADS))
-        body += [self.line(row) for row in rows]
+        module, rows = rows_of(self)
         about = " ".join((inspect.getdoc(module) or "").split("\n\n")[0].split())
+        table = table_of("rows", HEADS, (self.line(row) for row in rows))
         return [nodes.paragraph(text=about), table]
 
     def line(self, row: Op) -> nodes.row:
@@ -155,6 +258,41 @@ class Rows(SphinxDirective):
         ]
         entries = (nodes.entry("", *parts) for parts in (calling, text, facts))
         return nodes.row("", *entries)
+
+
+class Coverage(SphinxDirective):
+    """The rows of one group, a short line each: what is covered, and by what."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table of a group; each name leads to its line in the reference."""
+        _, rows = rows_of(self)
+        home = self.env.app.builder.get_relative_uri(self.env.docname, "reference")
+        return [table_of("coverage", COLUMNS, (self.line(row, home) for row in rows))]
+
+    @staticmethod
+    def line(row: Op, home: str = "") -> nodes.row:
+        """Return one line of the table; neighbours that say the same are one cell."""
+        name, *told = coverage(row).values()
+        link = nodes.reference("", "", nodes.literal(text=name), refuri=f"{home}#{anchor(row)}")
+        entries = [nodes.entry("", nodes.paragraph("", "", link))]
+        for text, same in itertools.groupby(told):
+            span = {"morecols": more} if (more := len(list(same)) - 1) else {}
+            entries.append(nodes.entry("", nodes.paragraph(text=text), **span))
+        return nodes.row("", *entries)
+
+
+class Counts(SphinxDirective):
+    """How many rows the table has, in a sentence."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the paragraph."""
+        self.env.note_dependency(__file__)
+        for group in groups():
+            module = importlib.import_module(f"tinygrad_edu.ops.{group}")
+            self.env.note_dependency(inspect.getfile(module))
+        return [nodes.paragraph(text=counted())]
 
 
 def _complex(row: Op) -> bool:
@@ -186,6 +324,8 @@ def plain(*facts: tuple[str, Iterable[str]]) -> list[nodes.Node]:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive."""
+    """Register the directives."""
     app.add_directive("rows", Rows)
+    app.add_directive("coverage", Coverage)
+    app.add_directive("counts", Counts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -195,7 +195,7 @@ def avg_pooled(x: Any, size: Any, stride: Any = None, padding: Any = 0, **params
 
 def lp_pooled(x: Any, size: Any, p: float = 2, stride: Any = None, ceil_mode: bool = False) -> Any:
     only(not ceil_mode, "a last window of the elements that it has")
-    return (F.lp_pool1d, F.lp_pool2d, F.lp_pool3d)[x.ndim - 3](x, p, size, stride)
+    return (F.lp_pool1d, F.lp_pool2d, F.lp_pool3d)[x.ndim - 3](x.abs(), p, size, stride)
 
 
 def resized(
@@ -234,22 +234,24 @@ def cropped(x: Any, pad_width: Any) -> Any:
     return padded(x, negative)
 
 
-def normal_of(x: Any, shape: Sequence[int]) -> Any:
-    return None if x is None else x.reshape(shape)
+def ones(scale: Any, shift: Any) -> Any:
+    """Return a scale for a shift without one, which PyTorch cannot differentiate twice."""
+    return torch.ones_like(shift) if scale is None and shift is not None else scale
 
 
 def batch_normed(
     x: Any, scale: Any, shift: Any, mean: Any, var: Any, axis: Any = 1, eps: float = 1e-5
 ) -> Any:
     only(isinstance(axis, int), "features along several axes")
-    only(mean is not None or x.shape[0] * math.prod(x.shape[2:]) > 1, "a batch of one, or none")
-    y = F.batch_norm(x.movedim(axis, 1), mean, var, scale, shift, mean is None, 0.0, eps)
+    only(mean is None, "means and variances that move")
+    only(x.shape[0] * math.prod(x.shape[2:]) > 1, "a batch of one, or none")
+    scale = ones(scale, shift)
+    y = F.batch_norm(x.movedim(axis, 1), None, None, scale, shift, True, 0.0, eps)
     return y.movedim(1, axis)
 
 
 def layer_normed(x: Any, scale: Any, shift: Any, axis: Any = -1, eps: float = 1e-5) -> Any:
-    shape = _last(x, axis)
-    return F.layer_norm(x, shape, scale, shift, eps)
+    return F.layer_norm(x, _last(x, axis), ones(scale, shift), shift, eps)
 
 
 def _last(x: Any, axis: Any) -> tuple[int, ...]:
@@ -265,7 +267,7 @@ def standardized(x: Any, axis: Any = -1, eps: float = 1e-5) -> Any:
 
 def instance_normed(x: Any, scale: Any, shift: Any, eps: float = 1e-5) -> Any:
     only(x.numel() and math.prod(x.shape[2:]) > 1, "images of one place, or none")
-    return F.instance_norm(x, weight=scale, bias=shift, eps=eps)
+    return F.instance_norm(x, weight=ones(scale, shift), bias=shift, eps=eps)
 
 
 def responses(
@@ -275,8 +277,10 @@ def responses(
     return F.local_response_norm(x, size, alpha, beta, k)
 
 
-def reduction(terms: Any, how: str) -> Any:
-    return {"mean": torch.mean, "sum": torch.sum, "none": lambda y: y}[how](terms)
+def reduced(terms: Any, how: str) -> Any:
+    if how == "batchmean":
+        return terms.sum() / len(terms)
+    return terms if how == "none" else getattr(torch, how)(terms)
 
 
 def cross_entropy(logits: Any, labels: Any, ignore_index: Any = None, **params: Any) -> Any:
@@ -356,13 +360,6 @@ def cell(function: Any, count: int, order: Sequence[int]) -> Any:
 rnn_step = cell(torch.rnn_tanh_cell, 1, (0,))
 lstm_step = cell(torch.lstm_cell, 4, (0, 1, 2, 3))
 gru_step = cell(torch.gru_cell, 3, (0, 1, 2))
-
-
-def batched(step: Any, x: Any, *state: Any, **params: Any) -> Any:
-    """Return a step of one example or of a batch."""
-    if x.ndim > 1:
-        return step(x, *state, **params)
-    raise NotImplementedError
 
 
 def rnn_cell(x: Any, h: Any, w_x: Any, w_h: Any, bias: Any, activation: str = "tanh") -> Any:
@@ -570,7 +567,7 @@ PACKED = "internal: the results of another row in one array"
 ROWS: dict[str, Any] = {
     # elementwise
     **same(torch, "add subtract multiply divide floor_divide remainder fmod positive negative"),
-    **same(torch, "absolute heaviside floor ceil trunc copysign ldexp square sqrt rsqrt reciprocal"),
+    **same(torch, "absolute heaviside floor ceil trunc copysign square sqrt rsqrt reciprocal"),
     **same(torch, "exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2 xlogy sin cos tan"),
     **same(torch, "arcsin arccos arctan arctan2 hypot deg2rad rad2deg sinc sinh cosh tanh arcsinh"),
     **same(torch, "arccosh arctanh maximum minimum fmax fmin where less less_equal greater"),
@@ -578,6 +575,7 @@ ROWS: dict[str, Any] = {
     **same(torch, "bitwise_and bitwise_or bitwise_xor isnan isinf isfinite signbit isclose nextafter"),
     "sign": lambda x: torch.sgn(x),
     "equal": torch.eq,
+    "ldexp": lambda x, i: x * 2.0 ** (i.double() if torch.is_tensor(i) else i),
     "invert": torch.bitwise_not,
     "power": torch.pow,
     "rint": torch.round,
@@ -608,7 +606,7 @@ ROWS: dict[str, Any] = {
     "identity": lambda x: x * 1,
     "copy": torch.clone,
     "sum_to": lambda x, shape: x.sum_to_size(shape),
-    "broadcast_to": torch.broadcast_to,
+    "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
     "astype": lambda x, dtype: x.to(torch.float64),
     "reshape": lambda x, shape: x.reshape(shape),
     "ravel": torch.ravel,
@@ -631,7 +629,7 @@ ROWS: dict[str, Any] = {
     "take": taken,
     "take_along_axis": lambda x, i, axis: torch.take_along_dim(x, i, axis),
     "setitem": lambda x, value, index: set_at(x, value, index),
-    "gather": lambda x, i, axis: torch.gather(x, axis, i),
+    "gather": lambda x, i, axis: torch.gather(x, axis, i % x.shape[axis]),
     "scatter_add": lambda x, i, source, axis: torch.scatter_add(x, axis, i, spread(source, i.shape)),
     "put_along_axis": lambda x, i, values, axis: (
         x.reshape(-1).scatter(0, i, values).reshape(x.shape) if axis is None
@@ -648,11 +646,11 @@ ROWS: dict[str, Any] = {
     "masked_scatter": torch.masked_scatter,
     "compress": lambda condition, x, axis: (
         x.reshape(-1)[: len(condition)][condition] if axis is None
-        else x.movedim(axis, 0)[condition].movedim(0, axis)),
+        else x.movedim(axis, 0)[: len(condition)][condition].movedim(0, axis)),
     "extract": lambda condition, x: x.reshape(-1)[condition.reshape(-1) != 0],
     "choose": NONE,
     "select": NONE,
-    "embedding": lambda ids, weight, padding_idx: F.embedding(ids, weight, padding_idx),
+    "embedding": lambda ids, weight, padding_idx: only(weight.ndim == 2, "numbers for words") or F.embedding(ids, weight, padding_idx),
     "one_hot": lambda labels, num_classes, dtype: F.one_hot(labels, -1 if num_classes is None else num_classes).to(
         torch.tensor(np.zeros(0, dtype)).dtype),
     "argwhere": torch.argwhere,
@@ -682,7 +680,7 @@ ROWS: dict[str, Any] = {
         [*x.shape[: axis % (x.ndim - 1)], length, *x.shape[axis % (x.ndim - 1) + 1 : -1]]
     ).unfold(axis, x.shape[-1], step), [*x.shape[: axis % (x.ndim - 1)], length, *x.shape[axis % (x.ndim - 1) + 1 : -1]]),
     "sliding_window_view": lambda x, window_shape, axis: reduce(
-        lambda x, p: x.unfold(p[0], p[1], 1),
+        lambda y, p: y.unfold(p[0] % x.ndim, p[1], 1),
         zip(axes_of(x, axis), several(window_shape, 1), strict=True), x),
     "meshgrid": lambda *arrays, copy, sparse, indexing: only(not sparse, "sparse") or torch.meshgrid(
         *arrays, indexing=indexing),
@@ -702,12 +700,15 @@ ROWS: dict[str, Any] = {
     "unflatten": lambda x, axis, shape: x.unflatten(axis, shape),
     "rollaxis": NONE,
     # attention
-    "causal_mask": lambda x: torch.ones(x.shape, dtype=torch.bool).tril(),
+    "causal_mask": lambda x: torch.ones(x.shape[-2:], dtype=torch.bool).tril(),
     "scaled_dot_product_attention": attention,
     "attention_weights": lambda q, k, mask, causal, scale: attention(
         q, k, torch.eye(k.shape[-2], dtype=k.dtype), mask, causal, scale),
     # complexes
-    **same(torch, "real imag angle isreal polar"),
+    **same(torch, "real isreal"),
+    "imag": lambda x: only(x.is_complex(), "real numbers") or torch.imag(x),
+    "angle": lambda x, deg: torch.rad2deg(torch.angle(x)) if deg else torch.angle(x),
+    "polar": lambda length, angle: length * torch.polar(torch.ones_like(angle), angle),
     "conjugate": torch.conj,
     "to_complex": torch.complex,
     "iscomplex": lambda x: ~torch.isreal(x),
@@ -746,16 +747,17 @@ ROWS: dict[str, Any] = {
     "mean_absolute_error": F.l1_loss,
     "huber_loss": F.huber_loss,
     "smooth_l1_loss": F.smooth_l1_loss,
-    "log_cosh_loss": lambda a, b, reduction: globals()["reduction"](torch.log(torch.cosh(a - b)), reduction),
+    "log_cosh_loss": lambda a, b, reduction: reduced(torch.log(torch.cosh(a - b)), reduction),
     "ctc_loss": F.ctc_loss,
     "binary_cross_entropy_with_logits": bce_logits,
     "binary_cross_entropy": bce,
     "sigmoid_focal_loss": NONE,
     "dice_loss": NONE,
-    "kl_div": lambda x, t, log_target, reduction: F.kl_div(x, t, reduction=reduction, log_target=log_target),
+    "kl_div": lambda x, t, log_target, reduction: reduced(
+        F.kl_div(x, t, reduction="none", log_target=log_target), reduction),
     "jensen_shannon": NONE,
     "poisson_nll_loss": lambda x, t, log_input, full, reduction: F.poisson_nll_loss(
-        x, t, log_input, full, reduction=reduction, eps=0.0),
+        x, t.double(), log_input, full, reduction=reduction, eps=0.0),
     "gaussian_nll_loss": lambda mean, t, var, **p: F.gaussian_nll_loss(mean, t, var, **p),
     "hinge_loss": NONE,
     "squared_hinge_loss": NONE,
@@ -799,9 +801,9 @@ ROWS: dict[str, Any] = {
     "tensorinv": lambda x, ind: torch.linalg.tensorinv(x, ind),
     "pinv": lambda x, rcond, hermitian, rtol: torch.linalg.pinv(x, rtol=rtol),
     "matrix_rank": lambda x, tol, hermitian, rtol: torch.linalg.matrix_rank(x, atol=tol, rtol=rtol),
-    "lstsq": lambda a, b, rcond: torch.linalg.lstsq(a, b).solution,
+    "lstsq": lambda a, b, rcond: torch.linalg.lstsq(a, b.reshape(len(b), -1)).solution.reshape(-1, *b.shape[1:]),
     "det": torch.linalg.det,
-    "cofactor": lambda x: torch.linalg.det(x)[..., None, None] * torch.linalg.inv(x).mT,
+    "cofactor": lambda x: only((torch.linalg.det(x).abs() > 1e-9).all(), "singular matrices") or torch.linalg.det(x)[..., None, None] * torch.linalg.inv(x).mT,
     "cofactor_derivative": ADJOINT,
     "sign_of_det": lambda x: torch.linalg.slogdet(x)[0],
     "logabsdet": lambda x: torch.linalg.slogdet(x)[1],
@@ -827,10 +829,11 @@ ROWS: dict[str, Any] = {
     "fftshift": lambda x, axes: torch.fft.fftshift(x, axes),
     "ifftshift": lambda x, axes: torch.fft.ifftshift(x, axes),
     # linalg
-    **same(torch, "matmul inner kron vdot multi_dot" .replace(" multi_dot", "")),
+    **same(torch, "matmul inner kron"),
     "linear": lambda x, weight, bias, activation: (
         (lambda y: y if activation is None else getattr(torch, activation)(y))(F.linear(x, weight.mT, bias))),
     "tensordot": lambda a, b, axes: torch.tensordot(a, b, axes),
+    "vdot": lambda a, b: torch.vdot(a.reshape(-1), b.reshape(-1)),
     "dot": NONE,
     "outer": lambda a, b: torch.outer(a.reshape(-1), b.reshape(-1)),
     "linalg_outer": torch.outer,
@@ -927,11 +930,12 @@ ROWS: dict[str, Any] = {
     "layer_norm": layer_normed,
     "standardize": standardized,
     "rms_norm": lambda x, scale, axis, eps: F.rms_norm(x, _last(x, axis), scale, eps),
-    "group_norm": lambda x, scale, shift, groups, eps: only(x.numel() and x.ndim > 2, "no images") or F.group_norm(
-        x, groups, scale, shift, eps),
+    "group_norm": lambda x, scale, shift, groups, eps: only(
+        x.numel() and x.numel() > len(x) * groups, "groups of one number, or none") or F.group_norm(
+        x, groups, ones(scale, shift), shift, eps),
     "instance_norm": instance_normed,
     "local_response_norm": responses,
-    "normalize": lambda x, p, axis, eps: only(isinstance(axis, int), "several axes") or F.normalize(x, p, axis, eps),
+    "normalize": lambda x, p, axis: only(isinstance(axis, int), "several axes") or F.normalize(x, p, axis),
     # recurrent
     "rnn_cell": rnn_cell,
     "rnn_scan": rnn_scan,
@@ -946,11 +950,27 @@ ROWS: dict[str, Any] = {
 # ------------------------------------------------------------------------------ the library
 
 
+ORDERS = {
+    "bincount": 0,
+    "floor_divide": 0,
+    "divmod": 0,
+    "heaviside": 0,
+    "hardsigmoid": 1,
+    "ctc_loss": 1,
+    "multi_margin_loss": 1,
+    "multilabel_margin_loss": 1,
+    "vander": 1,
+    "cond": 1,
+}
+"""How often PyTorch can differentiate a function that is not for any number of times."""
+
+
 class Torch:
     """PyTorch, on the CPU, one operation after the other."""
 
     name = "PyTorch"
     rows = ROWS
+    orders = ORDERS
 
     def derivatives(
         self, call: Call, order: int, weights: Sequence[Any], directions: Sequence[Any]
@@ -990,4 +1010,4 @@ def _contracted(left: Sequence[Any], right: Sequence[Any]) -> Any:
 
 
 def _array(tensor: Any) -> Any:
-    return tensor.detach().resolve_conj().resolve_neg().numpy()
+    return tensor.detach().resolve_conj().resolve_neg().numpy(force=True)

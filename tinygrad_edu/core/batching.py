@@ -28,7 +28,7 @@ from tinygrad_edu.core.tensor import MAKES, Tensor, constant
 from tinygrad_edu.core.tree import Tree, flatten
 from tinygrad_edu.errors import OpError, OpTypeError, explain, users_line
 
-__all__ = ["Batched", "raw", "spread", "vmap", "wrapped"]
+__all__ = ["Batched", "how", "raw", "spread", "vmap", "wrapped"]
 
 Axes = int | None | Sequence[Any] | Mapping[Any, Any]
 
@@ -67,6 +67,13 @@ def _record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
     else:
         result = rule(op, batched, arrays, params)
     return Batched(level, result)
+
+
+def how(op: Op) -> str | Callable[..., Any] | None:
+    """Return how a row with rules is called for a whole batch, in the words of its fact `batch`."""
+    # A signature without letters says that every element stands alone.
+    alone = op.kind == "elementwise" or not op.signature.strip("()->,")
+    return "pointwise" if op.batch is None and alone else op.batch
 
 
 def _aligned(batched: Sequence[bool], arrays: Sequence[Any], core: Sequence[int]) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tinygrad_edu.errors import (
     OpError,
     OpTypeError,
     PrecisionWarning,
+    TinygradEduError,
     UnsupportedError,
     describe_line,
     explain,
@@ -28,8 +29,8 @@ from tinygrad_edu.errors import (
 )
 
 __all__ = [
-    "explained",
     "no_row",
+    "refuse",
     "refuse_anomalous",
     "refuse_anomaly",
     "refused_result",
@@ -39,8 +40,17 @@ __all__ = [
 _ndarray = np.ndarray
 
 
-def explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
-    """Return the error to raise for what NumPy said of the arguments of a row."""
+def refuse(op: Op, arrays: Sequence[Any], error: Exception) -> NoReturn:
+    """Raise what NumPy said of the arguments of a row, explained.
+
+    Raises
+    ------
+    OpError, OpTypeError
+        With the arguments, the user's line and, where it is known, the fix. What the row has
+        explained itself is left as it is.
+    """
+    if isinstance(error, TinygradEduError):
+        raise error
     names = op.arguments * len(arrays) if op.variadic else op.arguments
     shapes = [a.shape for a in arrays if isinstance(a, _ndarray)]
     problem, fix = str(error), None
@@ -55,15 +65,18 @@ def explained(op: Op, arrays: Sequence[Any], error: Exception) -> Exception:
                     fix = f"transpose b, as in np.{op.name}(a, np.swapaxes(b, -1, -2))"
             else:
                 problem = f"the stacks, {a[:-2]} of a and {b[:-2]} of b, do not broadcast"
+    if isinstance(error, np.exceptions.AxisError) or problem == "tuple index out of range":
+        ndim = getattr(error, "ndim", None)
+        ndim = ndim if ndim is not None else len(shapes[0])
+        problem = problem.replace("tuple index", "axis")
+        fix = f"an array with {ndim} axes has the axes {-ndim} to {ndim - 1}"
+        fix = fix if ndim else "an array without axes has none to choose; leave axis= out"
     kind = OpTypeError if isinstance(error, TypeError) else OpError
-    if isinstance(error, (OpError, OpTypeError)):
-        return error
-    text = explain(op.name, problem, arguments=tuple(zip(names, arrays, strict=True)), fix=fix)
-    return (
-        type(kind.__name__, (kind, IndexError), {})(text)
-        if isinstance(error, IndexError)
-        else kind(text)
-    )
+    given = tuple(zip(names, arrays, strict=False))
+    text = explain(op.name, problem, arguments=given, fix=fix)
+    if isinstance(error, IndexError):
+        raise type(kind.__name__, (kind, IndexError), {})(text) from error
+    raise kind(text) from error
 
 
 def _broadcast_fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
@@ -103,24 +116,50 @@ def no_row(name: str) -> UnsupportedError:
     )
 
 
-def warn_if_wider(op: Op, arrays: Sequence[Any], leaf: Node, dtype: np.dtype[Any]) -> None:
-    """Warn, once a line, if a wider operand made the result wider than a leaf."""
+def warn_if_wider(
+    op: Op,
+    arrays: Sequence[Any],
+    upstream: Sequence[Node | None],
+    leaf: Node,
+    dtype: np.dtype[Any],
+) -> bool:
+    """Warn, once a line, if a wider operand made the result wider than a leaf; return whether."""
     if dtype.kind != "f" or leaf.result.dtype.itemsize >= dtype.itemsize:
-        return
-    if any(getattr(array, "dtype", None) == dtype for array in arrays):
-        frame = users_frame(3)
-        filename, number = line_of(frame.f_code, frame.f_lasti)
-        called = getattr(leaf, "name", "")
-        name = f"tensor {called!r}" if called else f"tensor of shape {leaf.result.shape}"
-        warnings.warn_explicit(
-            f"{op.name}: a {leaf.result.dtype} {name} met a {dtype} value, the result is "
-            f"{dtype}\n  at {describe_line(frame.f_code, frame.f_lasti)}\n"
-            f"  fix: convert the value once, as in x.astype(np.{leaf.result.dtype})",
-            PrecisionWarning,
-            filename,
-            number,
-            registry=frame.f_globals.setdefault("__warningregistry__", {}),
-        )
+        return False
+    if all(getattr(array, "dtype", None) != dtype for array in arrays):
+        return False
+    frame = users_frame(3)
+    place = filename, number = line_of(frame.f_code, frame.f_lasti)
+    if any(_widened(node, place) for node in upstream):
+        return False  # the line has been told of the value that came in
+    called = getattr(leaf, "name", "")
+    name = f"tensor {called!r}" if called else f"tensor of shape {leaf.result.shape}"
+    warnings.warn_explicit(
+        f"{op.name}: a {leaf.result.dtype} {name} met a {dtype} value, the result is "
+        f"{dtype}\n  at {describe_line(frame.f_code, frame.f_lasti)}\n"
+        f"  fix: convert the value once, as in x.astype(np.{leaf.result.dtype})",
+        PrecisionWarning,
+        filename,
+        number,
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
+    return True
+
+
+def _widened(node: Node | None, place: tuple[str, int]) -> bool:
+    """Return whether a node, or one before it made in the same line, has widened a leaf."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if node is None or not node.upstream:
+            continue
+        if node.code is None or line_of(node.code, node.lasti) != place:
+            continue
+        for up in node.upstream:
+            if up is not None and up.result.dtype.itemsize < node.result.dtype.itemsize:
+                return True
+            stack.append(up)
+    return False
 
 
 def refuse_anomalous(op: Op, arrays: Sequence[Any], result: Any) -> None:

@@ -118,7 +118,12 @@ def _row(cls: type[Function], count: int) -> Op:
         ctx = Context()
         # What forward or backward wrote to its arguments, other nodes would read.
         given = [_read_only(arg) for arg in args]
-        result = cls.forward(ctx, *given)
+        try:
+            result = cls.forward(ctx, *given)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise OpTypeError(_writes(cls, "forward")) from error
         if isinstance(result, (tuple, list, Tensor)) or not hasattr(result, "dtype"):
             raise OpTypeError(
                 explain(
@@ -141,7 +146,12 @@ def _row(cls: type[Function], count: int) -> Op:
         if any(isinstance(p, Tensor) for p in primals):
             ctx = _recorded_context(cls, ctx, list(zip(known, (*primals, result), strict=True)))
         # Users, and PyTorch, know a complex cotangent as the conjugate of what the sweep carries.
-        found = cls.backward(ctx, _read_only(turned(g)))
+        try:
+            found = cls.backward(ctx, _read_only(turned(g)))
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise OpTypeError(_writes(cls, "backward")) from error
         cotangents = [
             turned(c) if hasattr(c, "dtype") else c
             for c in (found if isinstance(found, (tuple, list)) else [found])
@@ -162,6 +172,14 @@ def _row(cls: type[Function], count: int) -> Op:
     rest = tuple(f"argument{i}" for i in range(len(spelt), count))
     forward.__doc__ = cls.__doc__
     return unlisted(cls.__name__, forward, joint, (*spelt, *rest))
+
+
+def _writes(cls: type[Function], method: str) -> str:
+    return explain(
+        cls.__name__,
+        f"{method} writes to an array that it was given, which others read too",
+        fix="work on a copy, as in x = x.copy(), or g = g.copy()",
+    )
 
 
 def _read_only(value: Any) -> Any:

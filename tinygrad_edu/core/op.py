@@ -29,7 +29,9 @@ from tinygrad_edu.errors import OpError, OpTypeError, UnsupportedError, explain
 
 __all__ = [
     "BY_FUNCTION",
+    "NO_PARAMS",
     "OPS",
+    "PATTERNS",
     "REQUIRED",
     "Case",
     "Like",
@@ -63,8 +65,13 @@ ALIASES = {
 
 _UFUNC_KEYWORDS = ("out", "where", "casting", "order", "dtype", "subok")
 _NEUTRAL = (None, np._NoValue, "same_kind", "K")  # values that ask a NumPy keyword for nothing
-_NOTHING: dict[str, Any] = {}
+NO_PARAMS: dict[str, Any] = {}
+"""The parameters of a call without any; nobody writes to it."""
+
 ALL_REALS = (-np.inf, np.inf)
+
+PATTERNS = ("copy", "swap", "route", "scale", "sum", "reshape", "matmul", "none")
+"""How a gradient may pass a row; diagrams and explanations have a text for each."""
 
 
 _Plan = tuple[tuple[int | None, ...], tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]
@@ -307,7 +314,7 @@ class Op:
             [None if place is None else values[place] for place in array_places]
         )
         if not self.params:
-            return (tuple(arrays[0]) if self.variadic else arrays), _NOTHING
+            return (tuple(arrays[0]) if self.variadic else arrays), NO_PARAMS
         params = dict(self.params)
         for name, place in param_places:
             value = values[place]
@@ -592,7 +599,8 @@ def _declare(
     broadcasts: bool = False,
 ) -> Op:
     """Return the row, entered in the table under its name and its NumPy functions."""
-    name = facts.pop("name", forward.__name__.lstrip("_"))
+    name = facts.pop("name", getattr(forward, "__name__", "<lambda>").lstrip("_"))
+    _check_facts(name, facts)
     if name in OPS:
         raise OpError(f"the table has a row {name!r} already; give the new one another name=")
     names = facts.pop("arguments", names)
@@ -633,6 +641,46 @@ def _declare(
     for function in functions:
         BY_FUNCTION[function] = row
     return row
+
+
+_NEEDED = ("formula", "latex", "pattern", "signature")
+_OPTIONAL = (
+    "accepts_complex", "arguments", "batch", "broadcasts", "cases", "doc", "domain", "exempt",
+    "functions", "group", "kinks", "name", "optional", "order", "params", "policy", "selects",
+    "singular", "surrogate", "variadic",
+)  # fmt: skip
+
+
+def _check_facts(name: str, facts: Mapping[str, Any]) -> None:
+    """Raise if a row has no name, or its facts are not those that a row has."""
+    if name == "<lambda>":
+        raise OpTypeError(
+            explain("a row", "a lambda has no name", fix='give it one, as in name="softsign"')
+        )
+    known = (*_NEEDED, *_OPTIONAL)
+    for fact in facts:
+        if fact not in known:
+            close = nearest(fact, known)
+            problem = f"{fact!r} is no fact of a row{close}"
+            raise OpTypeError(explain(name, problem, fix=f"the facts are {', '.join(known)}"))
+    missing = [fact for fact in _NEEDED if fact not in facts]
+    if missing:
+        raise OpTypeError(
+            explain(
+                name,
+                f"the facts {', '.join(missing)} are missing",
+                fix='give each, as in formula="exp(x)", latex="e^{x}", pattern="scale", '
+                'signature="()->()"',
+            )
+        )
+    if facts["pattern"] not in PATTERNS:
+        raise OpError(
+            explain(
+                name,
+                f"{facts['pattern']!r} is no pattern in which a gradient passes a row",
+                fix=f"the patterns are {', '.join(PATTERNS)}",
+            )
+        )
 
 
 def _reads(rules: list[tuple[Callable[..., Any], int]], count: int) -> tuple[list[bool], bool]:
@@ -777,10 +825,10 @@ def get_op(name: str) -> Op:
         raise UnsupportedError(f"the table has no op {name!r}{nearest(name)}") from None
 
 
-def nearest(name: str) -> str:
-    """Return ``"; nearest: ..."`` with the rows whose names are most like `name`, or nothing."""
+def nearest(name: str, known: Sequence[str] = ()) -> str:
+    """Return ``"; nearest: ..."`` with the known names, or rows, most like `name`, or nothing."""
     import difflib  # only errors need it, and it costs every import a millisecond
 
-    known = set(OPS) | {f.__name__ for f in BY_FUNCTION if hasattr(f, "__name__")}
-    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.65)
+    names = set(known) or set(OPS) | {f.__name__ for f in BY_FUNCTION if hasattr(f, "__name__")}
+    close = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.65)
     return f"; nearest: {', '.join(close)}" if close else ""

@@ -17,15 +17,15 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_edu.core.complaints import (
-    explained,
     no_row,
+    refuse,
     refuse_anomalous,
     refuse_anomaly,
     refused_result,
     warn_if_wider,
 )
 from tinygrad_edu.core.graph import SMALL, Leaf, Node, hooks_of, reverse_sweep, shade, tick, turned
-from tinygrad_edu.core.op import BY_FUNCTION, OPS, Like, Op
+from tinygrad_edu.core.op import BY_FUNCTION, NO_PARAMS, OPS, Like, Op
 from tinygrad_edu.core.switch import (
     COMPOSITES,
     ON,
@@ -130,7 +130,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
     try:
         result = op.forward(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
-        raise explained(op, arrays, error) from error
+        refuse(op, arrays, error)
     saved = None
     if fused:
         result, saved = result
@@ -160,6 +160,7 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
         return tensor
     # The composite of a fused row, recorded for higher orders, reads all arguments.
     reads = (True,) * len(arrays) if fused else op.reads_of(len(arrays))
+    told = False
     for i, up in enumerate(upstream):
         if up is not None:
             like = up.result
@@ -168,8 +169,8 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             if like.dtype is not dtype:
                 if like.dtype.kind == "c" and not op.accepts_complex and kind != "c":
                     return _on_complex(op, args, params, arrays)  # type: ignore[return-value]  # this one is complex
-                if up.op is None:
-                    warn_if_wider(op, arrays, up, dtype)
+                if up.op is None and not told:
+                    told = warn_if_wider(op, arrays, upstream, up, dtype)
         elif not reads[i]:
             arrays[i] = shade(arrays[i])
         elif foreign and arrays[i] is args[i] and isinstance(arrays[i], _ndarray):
@@ -233,7 +234,7 @@ def _plain(op: Op, arg: Any) -> Any:
     try:
         array = np.asarray(arg)
     except ValueError as error:
-        raise explained(op, (arg,), error) from error
+        refuse(op, (arg,), error)
     if array.dtype.kind not in "fcbiu":
         return arg
     return array if isinstance(arg, (list, tuple, int, float)) else array.copy()
@@ -250,9 +251,8 @@ def _own(value: Any) -> Any:
         return value if _FIXED.issuperset(map(type, ends)) else slice(*map(_whole, ends))
     if isinstance(value, _ndarray):
         return value.copy()
-    if isinstance(value, (str, _generic)) or not (
-        isinstance(value, Sequence) or hasattr(value, "__array__")
-    ):
+    array_like = hasattr(value, "__array__") and not hasattr(type(value), "__array_function__")
+    if isinstance(value, (str, _generic)) or not (isinstance(value, Sequence) or array_like):
         return value
     array = np.asarray(value).copy()
     return array if array.size else array.astype(np.intp)
@@ -321,25 +321,25 @@ def _operator(name: str, reflected: bool = False) -> Callable[[Tensor, Any], Ten
         if tensors:
             v = other._node
         elif other.__class__ is not float and other.__class__ is not int:
-            return record(op, (self, other), _NOTHING)
+            return record(op, (self, other), NO_PARAMS)
         if (u is not None and u.op is None) or (v is not None and v.op is None):
-            return record(op, (self, other), _NOTHING)
+            return record(op, (self, other), NO_PARAMS)
         if recording.get() != ON or (u is None and v is None) or not op.differentiable:
-            return record(op, (self, other), _NOTHING)
+            return record(op, (self, other), NO_PARAMS)
         left, right = self._data, other._data if tensors else other
         try:
             result = op.forward(left, right)
         except (ValueError, TypeError) as error:
-            raise explained(op, (left, right), error) from error
+            refuse(op, (left, right), error)
         reads_left, reads_right = op.reads
         if not reads_left:
             left = shade(left) if u is None else u.result
         if not reads_right:
             right = shade(right) if v is None else v.result
-        return _attach(op, result, (u, v), (left, right), _NOTHING)
+        return _attach(op, result, (u, v), (left, right), NO_PARAMS)
 
     if reflected:
-        return lambda self, other: record(OPS[name], (other, self), _NOTHING)
+        return lambda self, other: record(OPS[name], (other, self), NO_PARAMS)
     return method
 
 
@@ -352,20 +352,20 @@ def _record_one(op: Op, arg: Tensor) -> Tensor:
     """Return what `record` does for one computed tensor and no parameters."""
     up = arg._node
     if up is None or up.op is None or recording.get() != ON or not op.differentiable:
-        return record(op, (arg,), _NOTHING)
+        return record(op, (arg,), NO_PARAMS)
     value = arg._data
     if not op.accepts_complex and value.dtype not in _USUAL and value.dtype.kind == "c":
-        return record(op, (arg,), _NOTHING)
+        return record(op, (arg,), NO_PARAMS)
     try:
         result = op.forward(value)
     except (ValueError, TypeError) as error:
-        raise explained(op, (value,), error) from error
-    return _attach(op, result, (up,), (value if op.reads[0] else up.result,), _NOTHING)
+        refuse(op, (value,), error)
+    return _attach(op, result, (up,), (value if op.reads[0] else up.result,), NO_PARAMS)
 
 
 def _in_place(name: str) -> Callable[..., Any]:
     """Return the method of ``t += u``: the tensor becomes the result."""
-    return lambda self, other: self._become(record(OPS[name], (self, other), _NOTHING), name)
+    return lambda self, other: self._become(record(OPS[name], (self, other), NO_PARAMS), name)
 
 
 def _method(name: str) -> Callable[..., Any]:
@@ -383,8 +383,6 @@ def _spread(name: str) -> Callable[..., Any]:
 
     return method
 
-
-_NOTHING: dict[str, Any] = {}
 
 # ------------------------------------------------------------------------------ the handle
 
@@ -431,20 +429,27 @@ class Tensor:
     ) -> None:
         if isinstance(data, Tensor):
             data = data._data
-        array = np.array(data, dtype=dtype)
+        try:
+            array = np.array(data, dtype=dtype)
+        except (ValueError, TypeError) as error:
+            raise (OpError if isinstance(error, ValueError) else OpTypeError)(
+                f"Tensor: {error}\n  at {users_line()}\n"
+                "  fix: give numbers of one shape; rows of several lengths are padded first"
+            ) from error
         if hasattr(type(data), "__array__") and not isinstance(data, (_ndarray, _generic)):
             array = array.copy()  # its __array__ may have given away what it owns
-        if array.dtype.kind not in "fcbiu":
+        if array.dtype.kind not in "fcbiu" or isinstance(data, np.ma.MaskedArray):
+            what = "a masked array" if array.dtype.kind in "fcbiu" else f"dtype {array.dtype}"
             raise OpTypeError(
-                f"Tensor: cannot hold dtype {array.dtype}\n"
-                "  fix: give numbers of one shape; ragged lists and objects have no gradient"
+                f"Tensor: cannot hold {what}\n  at {users_line()}\n"
+                "  fix: give numbers of one shape; ragged lists, objects and masks have no gradient"
             )
         self._data, self._node = array, None
         if requires_grad:
             self._become_leaf(name)
         elif name:
             raise OpTypeError(
-                f"Tensor: a constant has no name, {name!r} was given\n"
+                f"Tensor: a constant has no name, {name!r} was given\n  at {users_line()}\n"
                 "  fix: pass requires_grad=True too, or leave name= out"
             )
 
@@ -512,9 +517,9 @@ class Tensor:
         if leaf is None:
             self._node = Leaf(self._data, name)
             return
-        # A graph that was recorded before the leaf was frozen still brings its gradient there.
+        # A graph that was recorded before the leaf was frozen will bring its gradient there.
         leaf.result, leaf.exposed, leaf.name = self._data, False, name or leaf.name
-        self._node = leaf
+        leaf.grad, self._node = None, leaf
 
     def _leaf(self, wanted: str) -> Leaf:
         if not isinstance(self._node, Leaf):
@@ -530,7 +535,9 @@ class Tensor:
     def data(self) -> np.ndarray[Any, Any]:
         """The value as an array: writable for a leaf that no live graph uses, else read-only.
 
-        Assigning writes the new value into the leaf's own memory.
+        Assigning writes the new value into the leaf's own memory. NumPy says "output array is
+        read-only" of ``p.data -= u`` while a graph still needs the old value: call ``backward()``
+        first, or drop the name of the loss; ``p.data = p.data - u`` is always possible.
         """
         leaf = self._node
         # A leaf's node is held by its tensors and, once per use, by the nodes of live graphs.
@@ -579,7 +586,18 @@ class Tensor:
         return self._data
 
     def item(self) -> Any:
-        """Return the one element as a Python number."""
+        """Return the one element as a Python number.
+
+        Raises
+        ------
+        OpError
+            There are more of them, or none.
+        """
+        if self.size != 1:
+            raise OpError(
+                f"a tensor of shape {self.shape} is not one number\n  at {users_line()}\n"
+                "  fix: reduce it first, as in t.sum().item(); t.tolist() gives all its numbers"
+            )
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -934,6 +952,11 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
+        if self.ndim or self.dtype.kind not in "iu":
+            raise OpTypeError(
+                f"a tensor of shape {self.shape} {self.dtype} is no index: that is one whole number"
+                f"\n  at {users_line()}\n  fix: int(t), or t.argmax().item()"
+            )
         return self._data.__index__()  # type: ignore[no-any-return]
 
     def __format__(self, spec: str) -> str:

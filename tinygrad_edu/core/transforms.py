@@ -84,6 +84,13 @@ def gradients(
     GradientError
         An input requires no gradient, or `output` is no scalar and no seed is given.
     """
+    if not isinstance(output, (Tensor, list, tuple)):
+        raise _no_output(output)
+    if not isinstance(inputs, (list, tuple)):
+        raise GradientTypeError(
+            f"gradients: the inputs are one {type(inputs).__name__}, not a list of tensors\n"
+            f"  at {users_line()}\n  fix: gradients(output, [x]), even if there is only one input"
+        )
     outputs = [output] if isinstance(output, Tensor) else list(output)
     seeds = [seed] if isinstance(output, Tensor) or seed is None else list(seed)
     if len(outputs) != len(seeds) and seed is not None:
@@ -100,10 +107,7 @@ def gradients(
             )
     for out in outputs:
         if not isinstance(out, Tensor):
-            raise GradientTypeError(
-                f"gradients: the output is a {type(out).__name__}, not a tensor\n"
-                f"  at {users_line()}\n  fix: give the Tensor that was computed from the inputs"
-            )
+            raise _no_output(out)
         raw(out).rooted("gradients")
     starts = []
     for out, given in zip(outputs, seeds * (len(outputs) // len(seeds)), strict=True):
@@ -122,6 +126,13 @@ def gradients(
         freed_by,
     )
     return tuple(wrapped(gradient) for gradient in found)
+
+
+def _no_output(output: Any) -> GradientTypeError:
+    return GradientTypeError(
+        f"gradients: the output is a {type(output).__name__}, not a tensor\n"
+        f"  at {users_line()}\n  fix: give the Tensor that was computed from the inputs"
+    )
 
 
 def _swept(

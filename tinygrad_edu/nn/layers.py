@@ -103,13 +103,18 @@ class Linear(Module):
         """
         x = x if isinstance(x, Tensor) else np.asarray(x)
         if x.ndim == 0 or x.shape[-1] != self.fan_in:
+            if x.ndim > 2 and np.prod(x.shape[1:]) == self.fan_in:
+                fix = "flatten images first, as in x.reshape(len(x), -1) or Flatten()"
+            else:
+                width = x.shape[-1] if x.ndim else 1
+                fix = f"the last axis holds the features: make the layer Linear({width}, "
+                fix += f"{self.fan_out}), or give an input that ends in {self.fan_in}"
             raise LayerError(
                 explain(
                     "Linear",
                     f"an input of shape {x.shape} does not end in fan_in={self.fan_in}",
                     arguments=(("x", x), ("weight", self.weight)),
-                    fix="flatten images first, as in x.reshape(len(x), -1) or Flatten(); the last "
-                    "axis holds the features",
+                    fix=fix,
                 )
             )
         return linear(x, self.weight, self.bias, activation=activation or self.activation)
@@ -213,7 +218,12 @@ class Sequential(_Listed):
                 done -= 1
                 continue
             absorbed = _absorbed(layer, self.layers[place + 1 :])
-            x, done = layer(x, **absorbed), len(absorbed)
+            try:
+                x, done = layer(x, **absorbed), len(absorbed)
+            except Exception as error:
+                known = f"{type(layer).__name__}({layer.describe()})"
+                error.add_note(f"in layer {place} of a {type(self).__name__}, {known}")
+                raise
         return x
 
     def _of(self, modules: list[Module]) -> Self:

@@ -241,7 +241,7 @@ heaviside = elementwise(
     np.heaviside, 0, lambda _y, x, _h0: x == 0,
     doc="Step: 0 left of 0, h0 at 0, 1 right of 0.", formula="0 if x < 0, h0 if x = 0, 1 if x > 0",
     latex=r"\Theta(x),\ \Theta(0) = h_0", pattern="none",
-    kinks={"x": (0.0,)}, policy="for x 0 everywhere, also at the jump at 0",
+    kinks={"x": (0.0,)}, policy="for x 0 everywhere, also at the jump at 0; for h0 1 where x is 0",
 )  # fmt: skip
 
 _JUMPS: dict[str, Any] = {"pattern": "none", "policy": "0 everywhere, also at the jumps"}

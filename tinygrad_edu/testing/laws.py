@@ -626,7 +626,8 @@ def call_as_numpy(row: Op, function: Any, arrays: Sequence[Any], params: dict[st
     values = [list(arrays)] if row.variadic else arrays
     if _takes_any_keyword(function):
         # Such a function refuses the keywords that its other arguments do not ask for.
-        params = {k: value for k, value in params.items() if value is not row.params[k]}
+        named = inspect.signature(function).parameters
+        params = {k: v for k, v in params.items() if k in named or v is not row.params[k]}
     given: dict[str, Any] = {**params, **dict(zip(row.arguments, values, strict=True))}
     given = {k: v for k, v in given.items() if v is not None or k not in row.optional}
     args: list[Any] = []
