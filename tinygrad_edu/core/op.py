@@ -69,6 +69,8 @@ NO_PARAMS: dict[str, Any] = {}
 """The parameters of a call without any; nobody writes to it."""
 
 ALL_REALS = (-np.inf, np.inf)
+_PLAIN = {bool, int, float, complex, list, tuple, type(None)}
+"""Types of arguments without a dtype, which have no methods of an array."""
 
 PATTERNS = ("copy", "swap", "route", "scale", "sum", "reshape", "matmul", "none")
 """How a gradient may pass a row; diagrams and explanations have a text for each."""
@@ -237,7 +239,7 @@ class Op:
         if self.kind == "composite":
             if not self.accepts_complex:
                 self.refuse_complex(arrays)
-            return self.forward(*arrays, **params)
+            return self.forward(*self._made_arrays(arrays), **params)
         for array in arrays:
             record = getattr(type(array), "__record__", None)
             if record is not None:
@@ -252,6 +254,21 @@ class Op:
     def wraps(self) -> tuple[type, ...]:
         """Types of arguments that are made arrays first: a fused row asks for their shapes."""
         return (list, tuple, int, float) if self.kind == "fused" else (list, tuple)
+
+    def _made_arrays(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """Return the arguments of a composite row with lists of numbers made arrays.
+
+        A list that holds Tensors stays one, for the rows that join them. A number becomes an array
+        only where no argument is one: beside an array it takes on the dtype of that.
+        """
+        kinds = {type(a) for a in arrays}
+        if kinds.isdisjoint((list, tuple)) and not kinds <= _PLAIN:
+            return arrays
+        numbers = _PLAIN if kinds <= _PLAIN else (list, tuple)
+        try:
+            return [np.asarray(a) if type(a) in numbers and _is_plain(a) else a for a in arrays]
+        except ValueError as error:  # such as a list of lists of different lengths
+            raise OpError(explain(self.name, str(error))) from error
 
     def refuse_complex(self, arrays: Sequence[Any]) -> None:
         """Raise if an argument is complex: the row is one for real numbers only.
@@ -630,7 +647,7 @@ def _declare(
         order=tuple(order.split()) if order else (*names, *params, *unhonoured),
         starred="*" in (order or ""),
         doc=facts.pop("doc", (forward.__doc__ or name).strip().split("\n")[0]),
-        group=facts.pop("group", sys._getframe(2).f_globals["__name__"].rpartition(".")[2]),
+        group=facts.pop("group", None) or _declaring_file(),
         broadcasts=facts.pop("broadcasts", broadcasts),
         accepts_complex=facts.pop("accepts_complex", _analytic(kind, forward, facts)),
         **facts,
@@ -683,6 +700,15 @@ def _check_facts(name: str, facts: Mapping[str, Any]) -> None:
         )
 
 
+def _declaring_file() -> str:
+    """Return the last name of the module whose text is being run, through whatever wrappers."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "<module>" and frame.f_back is not None:
+        frame = frame.f_back
+    name: str = frame.f_globals["__name__"]
+    return name.rpartition(".")[2]
+
+
 def _reads(rules: list[tuple[Callable[..., Any], int]], count: int) -> tuple[list[bool], bool]:
     """Return which arguments, and whether the result, the rules read (see the module's text)."""
     reads, reads_result = [False] * count, False
@@ -731,6 +757,14 @@ def _keyword_parameters(function: Callable[..., Any]) -> dict[str, Any]:
         return {name: defaults.get(name, REQUIRED) for name in names}
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether NumPy may make an array of a value: a number, or lists without Tensors."""
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(part) for part in value)
+    numbers = (bool, int, float, complex, np.generic, np.ndarray)
+    return isinstance(value, numbers)
 
 
 def zeros(primal: Any, tangents: Sequence[Any]) -> Any:

@@ -234,7 +234,14 @@ def _plain(op: Op, arg: Any) -> Any:
     try:
         array = np.asarray(arg)
     except ValueError as error:
-        refuse(op, (arg,), error)
+        raise OpError(
+            explain(
+                op.name,
+                str(error),
+                arguments=(("argument", arg),),
+                fix="give numbers of one shape; rows of several lengths are padded first",
+            )
+        ) from error
     if array.dtype.kind not in "fcbiu":
         return arg
     return array if isinstance(arg, (list, tuple, int, float)) else array.copy()

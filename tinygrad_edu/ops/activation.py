@@ -88,7 +88,7 @@ def _hardsigmoid(x: Any) -> Any:
 
 
 def _hardswish(x: Any) -> Any:
-    return x * (_relu6(x + 3) / 6)
+    return np.maximum(x, -3) * (_relu6(x + 3) / 6)  # -inf · 0 would be nan
 
 
 def _threshold(x: Any, *, threshold: float, value: float) -> Any:
@@ -220,6 +220,7 @@ rrelu = composite(
 # Self-normalizing: fixed points of mean 0 and variance 1 (Klambauer et al. 2017, eq. 14).
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 _GELU_SCALE, _GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
+_CLOSED = 1000.0  # a gate at ±1000 is 0 or 1 to the last digit
 _QUICK = 1.702  # sigmoid(1.702 x) is nowhere further than 0.0095 from the normal distribution
 
 
@@ -268,26 +269,36 @@ def _log_cosh(x: Any) -> Any:
     return np.where(size < 1, np.log1p(near) / 2, far)
 
 
+def _least(x: Any) -> Any:
+    """Return x, bounded where its gate is 0: -inf · 0 would be nan."""
+    return x if np.iscomplexobj(x) else np.maximum(x, -_CLOSED)
+
+
+def _most(y: Any) -> Any:
+    """Return y, bounded where its gate is 1: inf · (1 - 1) would be nan."""
+    return y if y.dtype.kind == "c" else np.minimum(y, _CLOSED)
+
+
 def _silu(x: Any) -> Any:
-    return x * _sigmoid(x)
+    return _least(x) * _sigmoid(x)
 
 
 def _mish(x: Any) -> Any:
-    return x * np.tanh(_softplus(x))
+    return _least(x) * np.tanh(_softplus(x))
 
 
 def _gelu_tanh(x: Any) -> Any:
     # (1 + tanh u) / 2 is sigmoid(2u), which keeps its digits for large negative u.
-    return x * _sigmoid(2 * _GELU_SCALE * (x + _GELU_CUBIC * x * x * x))
+    return _least(x) * _sigmoid(2 * _GELU_SCALE * (x + _GELU_CUBIC * x * x * x))
 
 
 def _quick_gelu(x: Any) -> Any:
-    return x * _sigmoid(_QUICK * x)
+    return _least(x) * _sigmoid(_QUICK * x)
 
 
 def _quick_gelu_slope(y: Any, x: Any) -> Any:
     gate = sigmoid(_QUICK * x)
-    return gate + _QUICK * y * (1 - gate)
+    return gate + _QUICK * _most(y) * (1 - gate)
 
 
 def _softsign_slope(_y: Any, x: Any) -> Any:
@@ -297,15 +308,16 @@ def _softsign_slope(_y: Any, x: Any) -> Any:
 
 def _silu_slope(y: Any, x: Any) -> Any:
     gate = sigmoid(x)
-    return gate + y * (1 - gate)
+    return gate + _most(y) * (1 - gate)
 
 
 def _mish_slope(_y: Any, x: Any) -> Any:
     gate = np.tanh(softplus(x))
-    return gate + x * (1 - gate * gate) * sigmoid(x)
+    return gate + _most(_least(x)) * (1 - gate * gate) * sigmoid(x)
 
 
 def _gelu_tanh_slope(y: Any, x: Any) -> Any:
+    x, y = _most(_least(x)), _most(y)
     squared = x * x
     gate = sigmoid(2 * _GELU_SCALE * x * (1 + _GELU_CUBIC * squared))
     return gate + y * (1 - gate) * (2 * _GELU_SCALE * (1 + 3 * _GELU_CUBIC * squared))

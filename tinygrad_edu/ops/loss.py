@@ -10,6 +10,7 @@ file knows labels and reductions. Read ``likelihood.py`` next for losses of prob
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -122,8 +123,8 @@ def loss_row(losses: Callable[..., Any], known: tuple[str, ...] = REDUCTIONS, **
         The facts of the row.
     """
     name = losses.__name__.lstrip("_")
-    code = losses.__code__
-    arguments = code.co_varnames[: code.co_argcount]
+    plain = inspect.unwrap(losses)  # beneath a decorator: it has the names and the defaults
+    arguments = plain.__code__.co_varnames[: plain.__code__.co_argcount]
 
     def forward(*arrays: Any, reduction: str, **params: Any) -> Any:
         divisor(name, 1, reduction, known)
@@ -137,7 +138,7 @@ def loss_row(losses: Callable[..., Any], known: tuple[str, ...] = REDUCTIONS, **
         forward,
         name=name,
         arguments=arguments,
-        params={**(losses.__kwdefaults__ or {}), "reduction": "mean"},
+        params={**(plain.__kwdefaults__ or {}), "reduction": "mean"},
         group=losses.__module__.rpartition(".")[2],
         signature=",".join(["(n)"] * len(arguments)) + "->()",
         **{"pattern": "scale", **facts},

@@ -1,0 +1,257 @@
+"""Count the planted mistakes that the tests find: mutmut's mutants, run in forks of one process.
+
+    python tests/benchmarks/mutation.py core
+    python tests/benchmarks/mutation.py ops --sample 600 --seed 1
+
+Run it in the root of the repository. mutmut writes the mutants of ``tinygrad_edu/core`` and
+``tinygrad_edu/ops`` to ``mutants/``. The tests of the folder are collected and run once, to learn
+which test reaches which function; then a fork per mutant runs the tests that reach it, quick ones
+first, until one fails. `mutmut run` itself asks the same questions and collects the thirty thousand
+tests anew for every mutant, which takes days.
+
+A function that ran while the package was imported has done its work before a fork switches its
+mutant on. A mutant of it that survives is therefore asked again in a new process that imports the
+package with the mutant on.
+
+Verdicts are appended to ``mutants/verdicts-FOLDER.jsonl``; a later run asks only for those that are
+missing. ``--again`` asks the survivors anew, after tests were added.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+os.environ.update(HYPOTHESIS_PROFILE="mutation", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+import mutmut.__main__ as program
+import mutmut.mutation.trampoline as trampoline
+import pytest
+from mutmut.mutation.data import SourceFileMutationData
+from mutmut.utils.file_utils import walk_mutatable_files
+
+MUTANTS = Path("mutants").absolute()
+LEFT_OUT = {"core": [], "ops": ["--ignore=tests/ops/test_broken_rules.py"]}
+"""Tests that are not asked: a file that plants mistakes of its own, and takes minutes."""
+
+KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
+
+
+class Switch:
+    """Which mutant is on, and which functions were called since the last look."""
+
+    def __init__(self) -> None:
+        self.mutant = ""
+        self.hits: set[str] = set()
+        trampoline.get_mutant_under_test = lambda: self.mutant
+        trampoline.record_trampoline_hit = lambda name, caller=None: self.hits.add(name)  # noqa: ARG005
+
+    def look(self) -> set[str]:
+        seen, self.hits = self.hits, set()
+        return seen
+
+
+def function_of(mutant: str) -> str:
+    return mutant.partition("__mutmut_")[0]
+
+
+def file_of(mutant: str) -> str:
+    return "/".join(mutant.split(".")[1:3]) + ".py"
+
+
+def generated(folder: str) -> list[str]:
+    """Write the mutants of files that have changed; return the names of all of a folder."""
+    MUTANTS.mkdir(exist_ok=True)
+    with program.CatchOutput():
+        program.copy_src_dir()
+        program.copy_also_copy_files()
+        program.create_mutants(os.cpu_count() or 1)
+    names: list[str] = []
+    for path in walk_mutatable_files():
+        if path.parts[1] == folder:
+            data = SourceFileMutationData(path=path)
+            data.load()
+            names += data.exit_code_by_key
+    return names
+
+
+class Asker:
+    """A plugin of pytest that runs the mutants where pytest would run its tests."""
+
+    def __init__(self, switch: Switch, mutants: list[str], options: argparse.Namespace) -> None:
+        self.switch, self.mutants, self.options = switch, mutants, options
+        self.on_failure: Any = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        skipped = call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)
+        if call.excinfo is not None and not skipped and self.on_failure is not None:
+            self.on_failure(item.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        imported = self.switch.look()
+        reached, seconds = self.reach(session)
+        self.switch.mutant = ""
+        by_id = {item.nodeid: item for item in session.items}
+        running = 0
+        start = time.perf_counter()
+        for count, mutant in enumerate(self.mutants, start=1):
+            tests = sorted(reached[function_of(mutant)], key=lambda t: (seconds[t], t))
+            early = function_of(mutant) in imported
+            while running >= self.options.jobs:
+                self.reap()
+                running -= 1
+            pid = os.fork()
+            if pid == 0:
+                self.child(mutant, [by_id[t] for t in tests], seconds, early)
+            CHILDREN[pid] = mutant
+            running += 1
+            if count % 100 == 0:
+                print(f"{count} of {len(self.mutants)}, {time.perf_counter() - start:.0f} s")
+        while running:
+            self.reap()
+            running -= 1
+        return True
+
+    def reach(self, session: Any) -> tuple[dict[str, list[str]], dict[str, float]]:
+        """Run every test once; return which tests reach a function, and how long each takes."""
+        reached, seconds = defaultdict(list), {}
+        self.on_failure = lambda test: sys.exit(f"{test} fails without a mutant")
+        start = time.perf_counter()
+        for number, item in enumerate(session.items):
+            began = time.perf_counter()
+            run(item)
+            seconds[item.nodeid] = time.perf_counter() - began
+            for function in self.switch.look():
+                reached[function].append(item.nodeid)
+            if number % 1000 == 999:
+                print(f"{number + 1} tests, {time.perf_counter() - start:.0f} s", flush=True)
+        print(f"{len(session.items)} tests run once in {time.perf_counter() - start:.0f} s")
+        return reached, seconds
+
+    def child(self, mutant: str, items: list[Any], seconds: dict[str, float], early: bool) -> None:
+        """Run the tests that reach a mutant until one fails, write the verdict and end."""
+        limited(20 + 10 * sum(seconds[item.nodeid] for item in items))
+        began, budget, asked = time.perf_counter(), self.options.budget, 0
+
+        def verdict(what: str, by: str = "") -> None:
+            took = round(time.perf_counter() - began, 2)
+            write(mutant, what, by=by, asked=asked, of=len(items), early=early, took=took)
+            os._exit(0)
+
+        self.switch.mutant = mutant
+        self.on_failure = lambda test: verdict(KILLED, test)
+        for item in items:
+            if budget and time.perf_counter() - began > budget:
+                break
+            asked += 1
+            run(item)
+        verdict(SURVIVED)
+
+    def reap(self) -> None:
+        pid, status = os.wait()
+        mutant = CHILDREN.pop(pid)
+        if code := os.waitstatus_to_exitcode(status):
+            write(mutant, TIMEOUT if -code in (signal.SIGALRM, signal.SIGXCPU) else KILLED, code=code)
+
+
+CHILDREN: dict[int, str] = {}
+VERDICTS: list[Path] = []
+
+
+def run(item: Any) -> None:
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+
+
+def limited(seconds: float) -> None:
+    """End this process after so many seconds, or where it asks for more memory than 6 GiB."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(int(seconds))
+    resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+
+
+def write(mutant: str, verdict: str, **facts: Any) -> None:
+    with VERDICTS[0].open("a") as file:
+        file.write(json.dumps({"mutant": mutant, "verdict": verdict, **facts}) + "\n")
+
+
+def read() -> dict[str, dict[str, Any]]:
+    """Return the last verdict on every mutant."""
+    lines = VERDICTS[0].read_text().splitlines() if VERDICTS[0].exists() else []
+    return {line["mutant"]: line for line in map(json.loads, lines)}
+
+
+def report(mutants: list[str]) -> None:
+    """Print a row per file and the sum."""
+    verdicts = read()
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for mutant in mutants:
+        if mutant in verdicts:
+            for key in (file_of(mutant), "sum"):
+                counts[key][verdicts[mutant]["verdict"]] += 1
+    print("| file | mutants | killed | survived | timeouts | score |\n|---|---|---|---|---|---|")
+    for key in sorted(counts, key=lambda k: (k == "sum", k)):
+        c = counts[key]
+        score = 100 * (c[KILLED] + c[TIMEOUT]) / c.total()
+        print(f"| {key} | {c.total()} | {c[KILLED]} | {c[SURVIVED]} | {c[TIMEOUT]} | {score:.1f} % |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", choices=["core", "ops"])
+    parser.add_argument("--sample", type=int, help="how many mutants, drawn at random; all if left out")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--budget", type=float, default=0, help="seconds of tests per mutant; 0: no end")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--again", action="store_true", help="ask the survivors anew")
+    parser.add_argument("--report", action="store_true", help="only print the table")
+    parser.add_argument("--fresh", metavar="MUTANT", help="one mutant, on from the first import")
+    options, selection = parser.parse_known_args()
+    VERDICTS.append(MUTANTS / f"verdicts-{options.folder}.jsonl")
+    switch = Switch()
+    args = [f"tests/{options.folder}", "-q", "-pno:cacheprovider", "--rootdir=.", "--tb=native"]
+    args += [*LEFT_OUT[options.folder], *selection]
+    if options.fresh is None:
+        mutants = sorted(generated(options.folder))
+        if options.sample:
+            mutants = sorted(random.Random(options.seed).sample(mutants, options.sample))
+        if options.report:
+            return report(mutants)
+        known = read()
+        wanted = (None, SURVIVED) if options.again else (None,)
+        asked = [m for m in mutants if known.get(m, {}).get("verdict") in wanted]
+        random.Random(0).shuffle(asked)  # so that a run that is stopped is a sample
+        switch.mutant = "stats"
+        plugin = Asker(switch, asked, options)
+    else:
+        switch.mutant = options.fresh
+        plugin = None
+    sys.path[:] = [str(MUTANTS), *(p for p in sys.path if Path(p).resolve() != MUTANTS.parent)]
+    os.chdir(MUTANTS)
+    from tinygrad_edu.errors import inside_package
+
+    inside_package[trampoline.__file__] = True  # the line of the user is not in a trampoline
+    assert inside_package.__class__.__module__ == "tinygrad_edu.errors"
+    import tinygrad_edu
+
+    assert Path(tinygrad_edu.__file__).is_relative_to(MUTANTS), tinygrad_edu.__file__
+    code = pytest.main(args, plugins=[plugin] if plugin else [])
+    if plugin is None:
+        sys.exit(code)
+    report(mutants)
+
+
+if __name__ == "__main__":
+    main()
