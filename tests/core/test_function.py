@@ -311,3 +311,49 @@ def test_checkpoints_nest():
     x = leaf(X)
     outer(x).sum().backward()
     np.testing.assert_allclose(x.grad, grad(plain)(X).numpy(), rtol=1e-13)
+
+
+# ------------------------------------------------------------------------------ declarations
+
+
+def test_every_declaration_can_be_written_over_a_function(table):
+    facts = {"formula": "f", "latex": "f", "pattern": "scale"}
+
+    @tg.elementwise(factors=lambda _y, x: 3 * x**2, **facts)
+    def cubed(x):
+        """x to the third power."""
+        return x**3
+
+    @tg.linear_op(transposes=lambda g, _y, _x: doubled(g), signature="()->()", **facts)
+    def doubled(x):
+        return x + x
+
+    @tg.op(vjps=(lambda g, _y, _a, b: g * b, lambda g, _y, a, _b: g * a), signature="", **facts)
+    def product(a, b):
+        return a * b
+
+    @tg.fused(
+        joint=lambda g, _y, saved, _x, *, wanted, **_rest: [g * saved if wanted[0] else None],
+        composite=lambda x: np.exp(x),
+        signature="()->()",
+        **facts,
+    )
+    def exponential(x):
+        y = np.exp(x)
+        return y, y
+
+    @tg.composite(signature="()->()", **facts)
+    def tower(x):
+        return exponential(cubed(x))
+
+    assert table["cubed"] is cubed
+    assert cubed.doc == "x to the third power."
+    assert [row.kind for row in (cubed, doubled, product, exponential, tower)] == [
+        "elementwise",
+        "linear",
+        "op",
+        "fused",
+        "composite",
+    ]
+    for f in (cubed, doubled, lambda x: product(x, np.sin(x)), exponential, tower):
+        gradgradcheck(f, np.array([0.3, 0.5]))

@@ -16,6 +16,7 @@ shape and dtype.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import sys
@@ -386,6 +387,24 @@ class Op:
 # ------------------------------------------------------------------------------ declarations
 
 
+def _declaration(rules: str) -> Callable[[Callable[..., Op]], Callable[..., Op]]:
+    """Let a declaration be written over a function too, its rules under a keyword."""
+
+    def form(declare: Callable[..., Op]) -> Callable[..., Op]:
+        @functools.wraps(declare)
+        def declaration(*args: Any, **facts: Any) -> Any:
+            if args:
+                return declare(*args, **facts)
+            given = facts.pop(rules, ())
+            given = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+            return lambda forward: declare(forward, *given, **facts)
+
+        return declaration
+
+    return form
+
+
+@_declaration("factors")
 def elementwise(forward: Callable[..., Any], *factors: Factor, **facts: Any) -> Op:
     """Declare a row whose Jacobian is diagonal; vjp and jvp follow from the diagonal.
 
@@ -398,12 +417,24 @@ def elementwise(forward: Callable[..., Any], *factors: Factor, **facts: Any) -> 
     **facts
         The facts of the row; see `Op`.
 
+    Returns
+    -------
+    Op
+        The row. Written over a function, ``@elementwise(factors=..., ...)``, the function becomes
+        the row; so it is with ``@linear(transposes=...)``, ``@op(vjps=...)``, ``@fused(joint=...,
+        composite=...)`` and ``@composite(...)``.
+
     Examples
     --------
     >>> twice = elementwise(
     ...     lambda x: x + x, 2, name="twice", formula="2 x", latex="2x", pattern="scale"
     ... )
-    >>> del OPS["twice"]
+    >>> @elementwise(factors=lambda y, x: 3 * x**2, formula="x³", latex="x^3", pattern="scale")
+    ... def cubed(x):
+    ...     return x**3
+    >>> cubed(2.0)
+    8.0
+    >>> del OPS["twice"], OPS["cubed"]
     """
     for factor in factors:
         if callable(factor) and not _fits(factor, 1 + len(factors)):
@@ -432,6 +463,7 @@ def elementwise(forward: Callable[..., Any], *factors: Factor, **facts: Any) -> 
     )
 
 
+@_declaration("transposes")
 def linear(
     forward: Callable[..., Any], *transposes: Rule | None, joint: Rule | None = None, **facts: Any
 ) -> Op:
@@ -470,6 +502,7 @@ def linear(
     return row
 
 
+@_declaration("vjps")
 def op(
     forward: Callable[..., Any],
     *vjps: Rule | None,
@@ -500,6 +533,7 @@ def op(
     )
 
 
+@_declaration("rules")
 def fused(
     forward: Callable[..., Any], joint: Rule, composite: Callable[..., Any], **facts: Any
 ) -> Op:
@@ -529,6 +563,7 @@ def fused(
     )
 
 
+@_declaration("rules")
 def composite(function: Callable[..., Any], **facts: Any) -> Op:
     """Declare a function that is written in rows: it has no rule, its derivative follows.
 
@@ -701,11 +736,16 @@ def _check_facts(name: str, facts: Mapping[str, Any]) -> None:
 
 
 def _declaring_file() -> str:
-    """Return the last name of the module whose text is being run, through whatever wrappers."""
-    frame = sys._getframe(1)
-    while frame.f_code.co_name != "<module>" and frame.f_back is not None:
+    """Return the last name of the module that called a declaration, through whatever wrappers."""
+    frame: Any = sys._getframe(1)
+    caller = frame
+    for _ in range(12):  # wrappers of this file's functions may stand between them
+        if frame is None:
+            break
+        if frame.f_globals["__name__"] == __name__:
+            caller = frame.f_back
         frame = frame.f_back
-    name: str = frame.f_globals["__name__"]
+    name: str = caller.f_globals["__name__"]
     return name.rpartition(".")[2]
 
 

@@ -12,6 +12,7 @@ from tinygrad_edu.ops import (
     elementwise,
     fourier,
     fused,
+    gamma,
     index,
     likelihood,
     linalg,
@@ -37,6 +38,7 @@ from tinygrad_edu.ops.decompose import *  # noqa: F403 - as above
 from tinygrad_edu.ops.elementwise import *  # noqa: F403 - as above
 from tinygrad_edu.ops.fourier import *  # noqa: F403 - as above
 from tinygrad_edu.ops.fused import *  # noqa: F403 - as above
+from tinygrad_edu.ops.gamma import *  # noqa: F403 - as above
 from tinygrad_edu.ops.index import *  # noqa: F403 - as above
 from tinygrad_edu.ops.likelihood import *  # noqa: F403 - as above
 from tinygrad_edu.ops.linalg import *  # noqa: F403 - as above
@@ -63,6 +65,7 @@ __all__ += decompose.__all__
 __all__ += elementwise.__all__
 __all__ += fourier.__all__
 __all__ += fused.__all__
+__all__ += gamma.__all__
 __all__ += index.__all__
 __all__ += likelihood.__all__
 __all__ += linalg.__all__
