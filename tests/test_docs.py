@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_edu
+from tinygrad_edu.core import batching
 from tinygrad_edu.core.op import OPS, REQUIRED, Op
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -61,7 +62,7 @@ def test_the_reference_tells_the_facts_of_a_row(rows, name):
 
 
 def test_a_call_is_shown_as_it_can_be_written(rows):
-    assert rows.call(OPS["sum"]) == "sum(x, axis=None, keepdims=False)"
+    assert rows.call(OPS["sum"]) == "sum(x, axis=None, keepdims=False, where=True)"
     assert rows.call(OPS["take"]) == "take(x, indices, axis=None)"
     assert rows.call(OPS["concatenate"]) == "concatenate(*arrays, axis=0)"
     assert rows.call(OPS["einsum"]) == "einsum(subscripts, *operands)"
@@ -141,6 +142,15 @@ def test_the_overview_tells_domains_ties_and_kinks(rows):
     assert told("floor")[1] == "the jumps"
     assert told("argmax")[1] == "no derivative"
     assert told("maximum")[1].startswith("a = b; equal elements share")
+
+
+def test_every_way_to_call_a_row_for_a_batch_is_told(rows):
+    words = set(batching._RULES)
+    assert set(rows.BATCHES) == {None, *words}
+    assert words <= set(re.findall(r'`"(\w+)"`', read(DOCS / "add-an-op.md")))
+    legend = read(DOCS / "coverage.md").partition("## ")[0]
+    told = ["a rule of its own", "example by example", "one more axis in front", "as a stack"]
+    assert [words for words in told if f"| {words} |" not in legend] == []
 
 
 def test_a_row_without_a_derivative_says_why():

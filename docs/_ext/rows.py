@@ -33,12 +33,12 @@ HEADS = {"call": 27, "computes": 39, "derivative": 34}
 
 COLUMNS = {
     "row": 15,
-    "first order": 17,
-    "second order": 13,
-    "forward mode": 13,
-    "vmap": 14,
-    "domain": 13,
-    "ties and kinks": 15,
+    "first order": 15,
+    "second order": 12,
+    "forward mode": 12,
+    "vmap": 13,
+    "domain": 12,
+    "ties and kinks": 21,
 }
 """The heads of the overview, and how wide the columns are."""
 

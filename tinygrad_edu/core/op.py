@@ -182,16 +182,17 @@ class Op:
         How a linear or general row is called for a whole batch (``vmap``), its axis in front:
         ``"pointwise"`` as it is; ``"stack"`` before the core axes of the signature, ``"spread"``
         likewise, but before those of every array; ``"merge"`` as part of the first axis;
-        ``"first"`` where every element of the first array stands alone; ``"axes"`` with its axis or axes one further, ``None`` being all of them; ``"axis"`` likewise, ``None``
-        flattening; ``"reshape"`` by the shape of one result; ``"pick"`` by the places of the
-        elements that one result picks; or ``batch(row, batched, arrays, params)`` -> result, `batched` saying which
+        ``"first"`` where every element of the first array stands alone; ``"axes"`` with its axis or
+        axes one further, ``None`` being all of them; ``"axis"`` likewise, ``None`` flattening;
+        ``"reshape"`` by the shape of one result; ``"pick"`` by the places of the elements that one
+        result picks; or ``batch(row, batched, arrays, params)`` -> result, `batched` saying which
         arrays have the axis. ``None``: example by example.
     exempt : str
         Why the gradient is, by design, not the derivative of the function; empty where it is.
     surrogate : callable or None
         Of an exempt row the function whose derivative the gradient is, called as the row is.
     starred : bool
-        Whether a name of `order` takes several positional arguments, as ``*arrays`` does.
+        Whether a name of ``order`` takes several positional arguments, as ``*arrays`` does.
     plans : dict
         How calls were bound before, by number of positional arguments and names of keywords.
     """

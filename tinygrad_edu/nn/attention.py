@@ -43,7 +43,7 @@ def _own(rng: Rng) -> Rng:
 class MultiheadAttention(Module):
     r"""Attention in several heads at once, with linear maps before and behind it.
 
-    .. math:: \mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{d}}\Big) V \quad\text{per head}
+    .. math:: \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d}}\right) V \quad\text{per head}
 
     Parameters
     ----------

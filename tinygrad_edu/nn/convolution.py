@@ -147,11 +147,11 @@ class _Convolution(Module):
         self.bias = Parameter(np.zeros(self.maps, dtype), name="bias") if bias else None
 
     def forward(self, x: Any, activation: str | None = None, pool: PerAxis = 1) -> Any:
-        """Return the maps, shape (batch, maps, *spatial).
+        """Return the maps, shape ``(batch, maps, *spatial)``.
 
         Parameters
         ----------
-        x : array_like, shape (batch, channels, *spatial)
+        x : array_like, shape ``(batch, channels, *spatial)``
             The images.
         activation : {"identity", "sigmoid", "relu", "tanh"}, optional
             One to apply instead of the layer's own.
@@ -316,7 +316,7 @@ class ConvTranspose2d(_Convolution):
         self.output_padding = _checked(self, "output_padding", output_padding, self.axes, 0)
 
     def forward(self, x: Any, activation: str | None = None, pool: PerAxis = 1) -> Any:
-        """Return the result, shape (batch, maps, *spatial); see `Conv2d`."""
+        """Return the result, shape ``(batch, maps, *spatial)``; see `Conv2d`."""
         y = conv_transpose(
             _images(self, x, self.axes, self.channels),
             self.weight,

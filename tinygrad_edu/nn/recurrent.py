@@ -387,7 +387,7 @@ class RNN(_Recurrent):
         Rate of dropout between layers, fraction in [0, 1].
     stateful : bool
         Whether a call begins with the state that the last one ended with; no gradient flows back
-        into that call. `reset_state` begins anew. The state is not part of ``state_dict()``.
+        into that call. ``reset_state()`` begins anew. The state is not part of ``state_dict()``.
     rng : Generator or int, optional
         Where weights and dropout are drawn from; the generator of `manual_seed` by default.
     dtype : dtype, optional

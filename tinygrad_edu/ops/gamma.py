@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.op import REQUIRED, case, elementwise
+from tinygrad_edu.core.op import REQUIRED, Op, case, elementwise
 from tinygrad_edu.errors import OpError, explain
 
 __all__ = [
@@ -131,7 +131,7 @@ def _cotangent_slope(n: int) -> list[float]:
             -(slope[k] if k < len(slope) else 0) - (slope[k - 2] if k >= 2 else 0)
             for k in range(len(slope) + 2)
         ]
-    return [float(c) for c in polynomial]
+    return [c * 1.0 for c in polynomial]
 
 
 def _polygamma(x: Any, *, n: int) -> Any:
@@ -164,21 +164,21 @@ def _polygamma(x: Any, *, n: int) -> Any:
 
 _LEFT = np.array([-0.4, -1.7, -2.25])
 _POLES: dict[str, Any] = {"pattern": "scale", "domain": {"x": (0.0, math.inf)}, "singular": True}
-lgamma = elementwise(
+lgamma: Op = elementwise(
     _lgamma, lambda _y, x: digamma(x),
     doc="Logarithm of the absolute value of the gamma function.", formula="ln |Γ(x)|",
     latex=r"\ln |\Gamma(x)|", **_POLES, cases=(case((2, 3)), case(_LEFT)),
     policy="inf at the poles 0, -1, -2, ...; its slope there is that of digamma, but 0 where the "
     "cotangent is 0",
 )  # fmt: skip
-digamma = elementwise(
+digamma: Op = elementwise(
     _digamma, lambda _y, x: polygamma(1, x),
     doc="Slope of the logarithm of the gamma function.", formula="Γ'(x) / Γ(x)",
     latex=r"\psi(x) = \frac{\Gamma'(x)}{\Gamma(x)}", **_POLES, cases=(case((2, 3)), case(_LEFT)),
     policy="0: -inf, the value from the right; nan at the poles -1, -2, ..., where both sides "
     "differ; slopes are those of polygamma, but 0 where the cotangent is 0",
 )  # fmt: skip
-polygamma = elementwise(
+polygamma: Op = elementwise(
     _polygamma, lambda _y, x, *, n: polygamma(n + 1, x), params={"n": REQUIRED}, order="n x",
     doc="Derivative of digamma, n times.", formula="d^n digamma(x) / dx^n",
     latex=r"\psi^{(n)}(x)", **_POLES,
@@ -289,24 +289,24 @@ def _i1e_slope(y: Any, x: Any) -> Any:
     return np.where(near, series, i0e(x) - y / far) - np.sign(x) * y
 
 
-i0 = elementwise(
+i0: Op = elementwise(
     np.i0, lambda _y, x: i1(x), params={},
     doc="Modified Bessel function of order 0.", formula="1/π ∫₀^π exp(x cos t) dt",
     latex=r"\frac{1}{\pi} \int_0^\pi e^{x \cos t}\,dt", pattern="scale",
     policy="infinite above 713; i0e has no end, as has ln i0(x) written ln i0e(x) + |x|",
 )  # fmt: skip
-i1 = elementwise(
+i1: Op = elementwise(
     _i1, _i1_slope,
     doc="Modified Bessel function of order 1.", formula="1/π ∫₀^π exp(x cos t) cos t dt",
     latex=r"\frac{1}{\pi} \int_0^\pi e^{x \cos t} \cos t\,dt", pattern="scale",
     policy="infinite above 713; i1e has no end",
 )  # fmt: skip
-i0e = elementwise(
+i0e: Op = elementwise(
     _i0e, lambda y, x: i1e(x) - np.sign(x) * y,
     doc="Modified Bessel function of order 0 without its growth.", formula="exp(-|x|) i0(x)",
     latex=r"e^{-|x|} I_0(x)", pattern="scale", kinks={"x": (0.0,)}, policy="0 at 0",
 )  # fmt: skip
-i1e = elementwise(
+i1e: Op = elementwise(
     _i1e, _i1e_slope,
     doc="Modified Bessel function of order 1 without its growth.", formula="exp(-|x|) i1(x)",
     latex=r"e^{-|x|} I_1(x)", pattern="scale", kinks={"x": (0.0,)},

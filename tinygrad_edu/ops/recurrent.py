@@ -411,7 +411,7 @@ lstm_scan = fused(
     _lstm_scan_composite,
     doc="States of a long short-term memory at all steps, and after them the last cell.",
     formula="h[t], c = step(z[t] + h[t-1] @ w_h, c); [h[0], ..., h[T-1], c]",
-    latex=r"[\,h_1, \dots, h_T, c_T\,]",
+    latex=r"[\,h_1, \ldots, h_T, c_T\,]",
     pattern="matmul",
     signature="(t,n,k),(n,m),(n,m),(m,k)->(s,n,m)",
     cases=(
