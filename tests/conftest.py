@@ -1,11 +1,14 @@
 """Settings of the whole test suite: how hard Hypothesis looks, and that no window opens.
 
-Choose a profile with ``HYPOTHESIS_PROFILE=dev|ci|thorough|mutation``. Without it the profile is ``ci`` where
-``CI`` is set, else ``dev``. What a single test needs is in its own file.
+Choose a profile with ``HYPOTHESIS_PROFILE=dev|ci|thorough|mutation``. Without it the profile is
+``ci`` where ``CI`` is set, else ``dev``. What a single test needs is in its own file.
 """
 
 import os
+import re
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import Phase, settings
 
 # No deadline in any profile: a busy machine is not a bug.
@@ -28,3 +31,35 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 collect_ignore_glob = ["benchmarks/*"]  # programs that print ratios, not tests
+
+SHOUTING = re.compile(r"\b[A-Z]{2,}\b(?:\W+[A-Z]{2,}\b){2,}")
+
+
+def complaint(text: str) -> str:
+    """Return what is wrong with the wording of an error: it has a head and says a fix quietly."""
+    words = "\n".join(line for line in text.split("\n") if not line.startswith("  at "))
+    if text.startswith("None"):
+        return "the error names no op"
+    if SHOUTING.search(words):
+        return "the error shouts"
+    _, said, fix = text.partition("fix: ")
+    if said and (not fix.strip() or fix.startswith("None") or fix[0].isupper()):
+        return "the fix is no clause in small letters"
+    if "  at " in text and "  at None" in text:
+        return "the error names no line"
+    return ""
+
+
+@pytest.fixture(scope="module")
+def errors_are_worded_well() -> Iterator[None]:
+    """Fail whatever test provokes an error of the package that is worded badly."""
+    from tinygrad_edu.errors import TinygradEduError
+
+    def look(self: TinygradEduError, *args: object) -> None:
+        super(TinygradEduError, self).__init__(*args)
+        if problem := complaint(str(args[0]) if args else ""):
+            raise AssertionError(f"{problem}: {args[0]}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TinygradEduError, "__init__", look)
+        yield

@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import Function, Parameter, Tensor, gradients, no_grad, ops
-from tinygrad_edu.core.op import OPS, fused, op
+from tinygrad_edu.core.op import BY_FUNCTION, OPS, elementwise, fused, op
+from tinygrad_edu.nn import Linear
 from tinygrad_edu.errors import GradientError, MutationError, OpError, OpTypeError
 
 HERE = Path(__file__).parent
@@ -41,10 +42,11 @@ def leaf(value, **facts):
 @pytest.fixture
 def table():
     """The table of ops, in which a test may declare rows; they are gone afterwards."""
-    rows = dict(OPS)
+    rows, functions = dict(OPS), dict(BY_FUNCTION)
     yield OPS
-    OPS.clear()
-    OPS.update(rows)
+    for kept, before in ((OPS, rows), (BY_FUNCTION, functions)):
+        kept.clear()
+        kept.update(before)
 
 
 def run(program, *arguments):
@@ -126,8 +128,9 @@ def test_recorded_gradients_are_tensors_of_their_own():
 @pytest.mark.hazard(6)
 def test_a_seed_that_is_a_leaf_keeps_its_gradient_and_its_memory():
     a, seed = leaf(W), leaf([1.0, 2.0])
+    y = a + 0.0
     with no_grad():
-        (found,) = gradients(a + 0.0, [a], seed, create_graph=True)
+        (found,) = gradients(y, [a], seed, create_graph=True)
     assert not np.shares_memory(found.numpy(), seed.numpy())
     (found * [1.0, 10.0]).sum().backward()
     np.testing.assert_array_equal(seed.grad, [1.0, 10.0])
@@ -238,6 +241,7 @@ def test_the_end_of_a_slice_may_be_counted_up_after_it_was_used():
 def test_arrays_inside_a_parameter_may_be_changed_after_the_call():
     x = np.array([[1.0, 2.0], [3.0, 5.0]])
     for axes in (
+        [[0], np.array([1])],
         (np.array([0]), np.array([1])),
         [array.array("q", [0]), [1]],
         (deque([0]), np.array([1])),
@@ -326,7 +330,7 @@ def test_a_leaf_frozen_and_thawed_between_forward_and_backward_gets_its_gradient
 
 @pytest.mark.hazard(8)
 def test_a_frozen_net_may_be_loaded_between_forward_and_backward():
-    layer = tg.nn.Linear(2, 1, dtype=np.float64, rng=0).requires_grad_(False)
+    layer = Linear(2, 1, dtype=np.float64, rng=0).requires_grad_(False)
     weight, x = layer.weight.numpy().copy(), leaf([[1.0, 2.0]])
     loss = layer(x).sum()
     layer.load_state_dict({name: a * 0 + 50 for name, a in layer.state_dict().items()})
@@ -435,7 +439,7 @@ def test_what_the_page_on_changed_arrays_says_is_so():
     finally:
         OPS.clear()
         OPS.update(rows)
-    assert unnoticed >= 10
+    assert unnoticed >= 10  # every way that the page lists
 
 
 # ------------------------------------------------------------------------------ no object arrays (13)
@@ -453,12 +457,12 @@ def test_a_result_of_objects_is_refused_since_its_gradient_would_be_lost():
 
 @pytest.mark.hazard(13)
 def test_a_row_whose_forward_returns_no_array_is_refused(table):
-    facts = {"formula": "f", "latex": "f", "pattern": "scale", "signature": "()->()"}
-    op(lambda _x: 3.0, lambda g, _y, _x: g, name="plain", functions=(np.spacing,), **facts)
-    assert "plain" in table
+    facts = {"formula": "f", "latex": "f", "pattern": "scale"}
+    elementwise(lambda _x: 3.0, 1, name="plain", functions=(np.spacing,), **facts)
     for w in (leaf(2.0), leaf(2.0) * 1.0):
-        with pytest.raises(OpTypeError, match="plain: the result is no array of numbers: float"):
-            table["plain"](w)
+        for call in (table["plain"], np.spacing):
+            with pytest.raises(OpTypeError, match="plain: the result is no array of num.*: float"):
+                call(w)
 
 
 # ------------------------------------------------------------------------------ leaks (27)
@@ -618,31 +622,31 @@ def test_tasks_of_one_thread_have_a_switch_each():
 
 @pytest.mark.hazard(29)
 def test_views_may_die_while_another_thread_assigns():
-    stop, wrong = threading.Event(), []
+    stop = threading.Event()
+    y = leaf(np.ones(300)) * 1.0
+    others = [y[i:] for i in range(300)]  # so that there is something to walk over
 
     def churn():
-        y = leaf(np.ones(8)) * 1.0
         while not stop.is_set():
             kept = [y[i:] for i in range(8)]
             del kept
 
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
     thread = threading.Thread(target=churn)
     thread.start()
     try:
         for _ in range(300):
             z = leaf(np.ones(4)) * 1.0
             part = z[1:]
-            try:
-                z[0] = 2.0  # what the view does not cover
-                with pytest.raises(OpTypeError):
-                    z[1] = 2.0
-            except RuntimeError as error:
-                wrong.append(error)
-            del part
+            with pytest.raises(OpTypeError, match="a view and the tensor"):
+                z[1] = 2.0
+            assert part.tolist() == [1.0, 1.0, 1.0]
     finally:
         stop.set()
         thread.join(30)
-    assert wrong == []
+        sys.setswitchinterval(interval)
+    assert len(others) == 300
 
 
 # ------------------------------------------------------------------------------ exceptions (30)
@@ -701,8 +705,8 @@ RULES = {
     "a number": (lambda _g, _y, _x: 2.0, "returned a float"),
     "a list": (lambda g, _y, _x: [g], "returned a list"),
     "a scalar": (lambda g, _y, _x: g.sum(), r"returned a cotangent of shape \(\)"),
-    "one axis more": (lambda g, _y, _x: g[None] * 2, r"a cotangent of shape \(1, 2\)"),
-    "a shorter one": (lambda g, _y, _x: g[:1], r"a cotangent of shape \(1,\)"),
+    "one axis more": (lambda g, _y, _x: g[None], r"returned a cotangent of shape \(1, 2\)"),
+    "a shorter one": (lambda g, _y, _x: g[:1], r"returned a cotangent of shape \(1,\)"),
 }
 
 JOINTS = {
@@ -712,7 +716,7 @@ JOINTS = {
     "too few": (lambda _g: (), "returned a tuple of 0 for 1 arguments"),
     "nothing": (lambda _g: None, "returned a NoneType for 1 arguments"),
     "nothing for what is wanted": (lambda _g: (None,), "returned None for an argument"),
-    "another shape": (lambda g: (g[None],), r"a cotangent of shape \(1, 2\)"),
+    "another shape": (lambda g: (g[None],), r"returned a cotangent of shape \(1, 2\)"),
 }
 
 
@@ -741,7 +745,7 @@ def test_a_joint_rule_that_returns_something_else_than_a_tuple_is_refused(table,
         **FACTS,
     )
     w = leaf(W)
-    with pytest.raises(GradientError, match=rf"mine: its rule (returned )?{words}(.|\n)*fix: "):
+    with pytest.raises(GradientError, match=rf"mine: its rule {words}(.|\n)*fix: "):
         table["mine"](w).sum().backward()
     assert w.grad is None
 

@@ -215,7 +215,7 @@ def rows_of(directive: SphinxDirective) -> tuple[Any, list[Op]]:
 
 def table_of(kind: str, columns: dict[str, int], lines: Iterable[nodes.row]) -> nodes.table:
     """Return a table of a class of its own, given its heads, their widths, and its lines."""
-    table = nodes.table(classes=[kind])
+    table = nodes.table(classes=[kind, "colwidths-given"])
     layout = nodes.tgroup(cols=len(columns))
     table += layout
     layout += [nodes.colspec(colwidth=width) for width in columns.values()]

@@ -10,11 +10,12 @@ first, until one fails. `mutmut run` itself asks the same questions and collects
 tests anew for every mutant, which takes days.
 
 A function that ran while the package was imported has done its work before a fork switches its
-mutant on. A mutant of it that survives is therefore asked again in a new process that imports the
+mutant on. ``--early`` therefore asks such survivors again, each in a new process that imports the
 package with the mutant on.
 
 Verdicts are appended to ``mutants/verdicts-FOLDER.jsonl``; a later run asks only for those that are
-missing. ``--again`` asks the survivors anew, after tests were added.
+missing. ``--again`` asks the survivors anew, after tests were added. Files named at the end are run
+beside the folder's own.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +106,12 @@ class Asker:
         by_id = {item.nodeid: item for item in session.items}
         running = 0
         start = time.perf_counter()
+
+        def order(test: str) -> tuple[bool, float, str]:
+            return "_laws" in test or "_batched" in test, seconds[test], test
+
         for count, mutant in enumerate(self.mutants, start=1):
-            tests = sorted(reached[function_of(mutant)], key=lambda t: (seconds[t], t))
+            tests = sorted(reached[function_of(mutant)], key=order)
             early = function_of(mutant) in imported
             while running >= self.options.jobs:
                 self.reap()
@@ -128,15 +134,21 @@ class Asker:
         failed: list[str] = []
         self.on_failure = failed.append
         start = time.perf_counter()
+        cache = MUTANTS / f"reach-{self.options.folder}.json"
+        known = json.loads(cache.read_text()) if cache.exists() else {}
         for number, item in enumerate(session.items):
-            began = time.perf_counter()
-            run(item)
-            seconds[item.nodeid] = time.perf_counter() - began
-            functions = self.switch.look()
-            for function in functions if item.nodeid not in failed else ():
+            if item.nodeid not in known:
+                began = time.perf_counter()
+                run(item)
+                took = round(time.perf_counter() - began, 4)
+                functions = self.switch.look()
+                known[item.nodeid] = took, [] if item.nodeid in failed else sorted(functions)
+            seconds[item.nodeid], functions = known[item.nodeid]
+            for function in functions:
                 reached[function].append(item.nodeid)
             if number % 1000 == 999:
                 print(f"{number + 1} tests, {time.perf_counter() - start:.0f} s", flush=True)
+        cache.write_text(json.dumps(known))
         for test in failed:
             print(f"not asked, it fails without a mutant: {test}")
         print(f"{len(session.items)} tests run once in {time.perf_counter() - start:.0f} s")
@@ -152,6 +164,7 @@ class Asker:
             write(mutant, what, by=by, asked=asked, of=len(items), early=early, took=took)
             os._exit(0)
 
+        forget()
         self.switch.mutant = mutant
         self.on_failure = lambda test: verdict(KILLED, test)
         for item in items:
@@ -165,7 +178,9 @@ class Asker:
         pid, status = os.wait()
         mutant = CHILDREN.pop(pid)
         if code := os.waitstatus_to_exitcode(status):
-            write(mutant, TIMEOUT if -code in (signal.SIGALRM, signal.SIGXCPU) else KILLED, code=code)
+            write(
+                mutant, TIMEOUT if -code in (signal.SIGALRM, signal.SIGXCPU) else KILLED, code=code
+            )
 
 
 CHILDREN: dict[int, str] = {}
@@ -174,6 +189,18 @@ VERDICTS: list[Path] = []
 
 def run(item: Any) -> None:
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+
+
+def forget() -> None:
+    """Empty the caches of the package, which were filled when no mutant was on."""
+    from tinygrad_edu.core.op import OPS
+
+    for row in OPS.values():
+        row.plans.clear()
+    for name, module in list(sys.modules.items()):
+        for value in list(vars(module).values()) if name.startswith("tinygrad_edu") else ():
+            if hasattr(type(value), "cache_clear"):
+                value.cache_clear()
 
 
 def limited(seconds: float) -> None:
@@ -209,52 +236,79 @@ def report(mutants: list[str]) -> None:
     for key in sorted(counts, key=lambda k: (k == "sum", k)):
         c = counts[key]
         score = 100 * (c[KILLED] + c[TIMEOUT]) / c.total()
-        print(f"| {key} | {c.total()} | {c[KILLED]} | {c[SURVIVED]} | {c[TIMEOUT]} | {score:.1f} % |")
+        print(
+            f"| {key} | {c.total()} | {c[KILLED]} | {c[SURVIVED]} | {c[TIMEOUT]} | {score:.1f} % |"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", choices=["core", "ops"])
-    parser.add_argument("--sample", type=int, help="how many mutants, drawn at random; all if left out")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--budget", type=float, default=0, help="seconds of tests per mutant; 0: no end")
+    parser.add_argument("--sample", type=int, help="how many, drawn at random; all if left out")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--budget", type=float, default=0, help="seconds for a mutant; 0: no end")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="ask the survivors anew")
     parser.add_argument("--report", action="store_true", help="only print the table")
-    parser.add_argument("--fresh", metavar="MUTANT", help="one mutant, on from the first import")
+    parser.add_argument("--early", action="store_true", help="ask survivors in new processes")
+    parser.add_argument("--fresh", metavar="MUTANT", help="ask one, on from the first import")
     options, selection = parser.parse_known_args()
     VERDICTS.append(MUTANTS / f"verdicts-{options.folder}.jsonl")
-    switch = Switch()
-    args = [f"tests/{options.folder}", "-q", "-pno:cacheprovider", "--rootdir=.", "--tb=native"]
-    args += [*LEFT_OUT[options.folder], *selection]
-    if options.fresh is None:
-        mutants = sorted(generated(options.folder))
-        if options.sample:
-            mutants = sorted(random.Random(options.seed).sample(mutants, options.sample))
-        if options.report:
-            return report(mutants)
-        known = read()
+    if options.fresh:
+        sys.exit(ask(options.fresh, ["-x", *selection]))
+    mutants = sorted(generated(options.folder))
+    random.Random(options.seed).shuffle(mutants)
+    mutants = mutants[: options.sample]  # a larger sample has the smaller one in it
+    known = read()
+    if options.early:
+        early(
+            options.folder,
+            [m for m in mutants if known[m]["verdict"] == SURVIVED and known[m]["early"]],
+        )
+    elif not options.report:
         wanted = (None, SURVIVED) if options.again else (None,)
         asked = [m for m in mutants if known.get(m, {}).get("verdict") in wanted]
-        random.Random(0).shuffle(asked)  # so that a run that is stopped is a sample
-        switch.mutant = "stats"
-        plugin = Asker(switch, asked, options)
-    else:
-        switch.mutant = options.fresh
-        plugin = None
+        found = LEFT_OUT[options.folder]
+        ask("stats", [f"tests/{options.folder}", *found, *selection], asked, options)
+    report(mutants)
+
+
+def ask(mutant: str, selection: list[str], asked: Sequence[str] = (), options: Any = None) -> int:
+    """Run pytest on the mutated package, with a mutant on or to ask for many; return its code."""
+    switch = Switch()
+    switch.mutant = mutant
     sys.path[:] = [str(MUTANTS), *(p for p in sys.path if Path(p).resolve() != MUTANTS.parent)]
     os.chdir(MUTANTS)
-    from tinygrad_edu.errors import inside_package
+    from tinygrad_edu import errors
 
-    inside_package[trampoline.__file__] = True  # the line of the user is not in a trampoline
-    assert inside_package.__class__.__module__ == "tinygrad_edu.errors"
-    import tinygrad_edu
+    assert Path(errors.__file__).is_relative_to(MUTANTS), errors.__file__
+    errors.inside_package[trampoline.__file__] = True  # the line of a user is in no trampoline
+    args = [*selection, "-q", "-pno:cacheprovider", "--rootdir=.", "--tb=native"]
+    return int(pytest.main(args, plugins=[Asker(switch, asked, options)] if asked else []))
 
-    assert Path(tinygrad_edu.__file__).is_relative_to(MUTANTS), tinygrad_edu.__file__
-    code = pytest.main(args, plugins=[plugin] if plugin else [])
-    if plugin is None:
-        sys.exit(code)
-    report(mutants)
+
+FRESH = {
+    "core": [
+        "tests/core/test_errors.py",
+        "tests/core/test_semantics.py",
+        "tests/ops/test_values.py",
+    ],
+    "ops": ["tests/ops/test_values.py", "tests/ops/test_loss.py", "tests/ops/test_elementwise.py"],
+}
+
+
+def early(folder: str, mutants: Sequence[str]) -> None:
+    """Ask for mutants in new processes; none is killed by a test that fails without a mutant."""
+    for mutant in ["none", *mutants]:
+        command = [sys.executable, __file__, folder, "--fresh", mutant, *FRESH[folder]]
+        try:
+            code = subprocess.run(command, capture_output=True, timeout=300).returncode
+        except subprocess.TimeoutExpired:
+            code = -1
+        if mutant == "none":
+            assert code == 0, "the tests fail without a mutant"
+        elif code:
+            write(mutant, KILLED if code > 0 else TIMEOUT, by="a new process", early=True)
 
 
 if __name__ == "__main__":

@@ -13,3 +13,8 @@ def table():
     for kept, before in ((OPS, rows), (BY_FUNCTION, functions)):
         kept.clear()
         kept.update(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _teaching_errors(errors_are_worded_well):
+    """Every error that a test of this folder provokes is worded well."""

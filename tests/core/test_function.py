@@ -136,6 +136,7 @@ def test_the_node_knows_name_and_arguments():
     assert "Power" not in tg.OPS
 
 
+@pytest.mark.hazard(32)
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

@@ -74,6 +74,7 @@ def run(program):
 # ------------------------------------------------------------------------------ lifetime
 
 
+@pytest.mark.hazard(27)
 @pytest.mark.usefixtures("no_collector")
 def test_a_result_dies_with_its_last_name():
     w = leaf(np.ones(100))
@@ -122,6 +123,7 @@ def test_a_graph_keeps_no_array_that_no_rule_reads():
     assert repr(y.node.primals[1]) == "Like(shape=(100,), dtype=float64)"
 
 
+@pytest.mark.hazard(27)
 @pytest.mark.acceptance("F9")
 @pytest.mark.usefixtures("no_collector")
 def test_a_finished_expression_leaves_no_garbage():
@@ -159,6 +161,7 @@ def test_the_collector_finds_nothing_after_an_expression():
     assert gc.collect() == 0
 
 
+@pytest.mark.hazard(27)
 @pytest.mark.usefixtures("no_collector")
 def test_ten_thousand_steps_keep_memory_flat():
     rng = np.random.default_rng(0)
@@ -208,15 +211,18 @@ DEEP = """
 """
 
 
+@pytest.mark.hazard(3)
 def test_a_chain_of_a_million_additions_goes_forward_and_backward_and_is_freed():
     program = DEEP.format(then="y.backward(); print(float(w.grad)); del y; print(repr(w))")
     assert run(program) == ["1000000.0", "1.0", "Tensor(0.,", "requires_grad=True)", "True"]
 
 
+@pytest.mark.hazard(3)
 def test_a_chain_of_a_million_additions_is_freed_without_backward():
     assert run(DEEP.format(then="del y, w; print('freed')")) == ["1000000.0", "freed", "True"]
 
 
+@pytest.mark.hazard(3)
 @pytest.mark.acceptance("F7")
 def test_a_chain_of_twenty_thousand_nodes_needs_no_recursion_in_any_mode():
     def f(x):
@@ -233,6 +239,7 @@ def test_a_chain_of_twenty_thousand_nodes_needs_no_recursion_in_any_mode():
     assert grad(grad(lambda x: x * x + f(x)))(1.0).item() == 2.0
 
 
+@pytest.mark.hazard(2)
 def test_a_diamond_of_depth_500_is_linear(counting):
     counted, _, calls, _ = counting
     w = leaf(1.0)
@@ -245,6 +252,7 @@ def test_a_diamond_of_depth_500_is_linear(counting):
     assert w.grad == 2 * 2.0**500
 
 
+@pytest.mark.hazard(2)
 @pytest.mark.acceptance("F8")
 def test_eighteen_repeated_squarings_make_nineteen_nodes():
     w = leaf(1.0 + 2.0**-20)
@@ -266,6 +274,7 @@ def test_a_wide_graph_has_one_node_per_branch():
 # ------------------------------------------------------------------------------ order
 
 
+@pytest.mark.hazard(1)
 @given(
     st.lists(st.tuples(st.sampled_from("+*-"), st.integers(0, 50), st.integers(0, 50)), max_size=12)
 )
@@ -283,6 +292,7 @@ def test_ancestors_come_in_order_of_creation_and_once(steps):
         assert all(position[up] < position[node] for up in node.upstream if up is not None)
 
 
+@pytest.mark.hazard(1)
 def test_each_rule_runs_once_per_node_in_any_graph(counting):
     counted, _, calls, _ = counting
 
@@ -358,6 +368,7 @@ def test_small_values_are_kept_for_diagrams():
 # ------------------------------------------------------------------------------ exceptions
 
 
+@pytest.mark.hazard(30)
 def test_after_an_exception_in_forward_the_next_backward_is_right():
     w = leaf([1.0, 2.0])
     y = w * w
@@ -368,6 +379,7 @@ def test_after_an_exception_in_forward_the_next_backward_is_right():
     np.testing.assert_array_equal(w.grad, [2.0, 4.0])
 
 
+@pytest.mark.hazard(30)
 def test_after_an_exception_in_backward_nothing_is_half_written(counting):
     _, fragile, _, broken = counting
     a, b = leaf(2.0), leaf(3.0)
@@ -381,6 +393,7 @@ def test_after_an_exception_in_backward_nothing_is_half_written(counting):
     assert (a.grad, b.grad) == (7.0, 2.0)
 
 
+@pytest.mark.hazard(30)
 def test_after_an_exception_in_a_transform_recording_is_as_before(counting):
     _, fragile, _, _ = counting
     for transform in (grad(fragile), lambda x: jvp(fragile, (x,), (1.0,)), hessian(fragile)):
@@ -435,6 +448,7 @@ def test_backward_works_under_no_grad():
     assert w.grad == 6.0
 
 
+@pytest.mark.hazard(28)
 def test_no_grad_nests_and_is_restored_in_order():
     with no_grad():
         with no_grad():
@@ -449,6 +463,7 @@ def test_no_grad_nests_and_is_restored_in_order():
     assert is_recording()
 
 
+@pytest.mark.hazard(28)
 def test_one_object_may_be_entered_twice():
     off = no_grad()
     with off, off:
@@ -459,6 +474,7 @@ def test_one_object_may_be_entered_twice():
     assert is_recording()
 
 
+@pytest.mark.hazard(28)
 @pytest.mark.parametrize("switch", [no_grad, enable_grad, record_composites])
 def test_the_state_is_restored_after_an_exception(switch):
     for before in (no_grad, enable_grad):
@@ -470,6 +486,7 @@ def test_the_state_is_restored_after_an_exception(switch):
     assert is_recording()
 
 
+@pytest.mark.hazard(28)
 def test_the_switch_works_as_a_decorator_and_keeps_what_the_function_says_of_itself():
     @no_grad()
     def evaluate(w: Tensor, *, times: int = 2) -> Tensor:
@@ -486,6 +503,7 @@ def test_the_switch_works_as_a_decorator_and_keeps_what_the_function_says_of_its
     assert is_recording()
 
 
+@pytest.mark.hazard(28)
 def test_a_decorated_function_may_call_itself_and_raise():
     @no_grad()
     def descend(n):
@@ -499,6 +517,7 @@ def test_a_decorated_function_may_call_itself_and_raise():
     assert is_recording()
 
 
+@pytest.mark.hazard(28)
 @pytest.mark.parametrize("switch", [no_grad, enable_grad])
 def test_a_generator_cannot_be_decorated(switch):
     with pytest.raises(OpTypeError, match=r"generator batches(.|\n)*fix: open the context inside"):
@@ -508,6 +527,7 @@ def test_a_generator_cannot_be_decorated(switch):
             yield 1
 
 
+@pytest.mark.hazard(28)
 def test_inside_a_generator_the_context_may_be_opened():
     def batches():
         for i in range(2):
@@ -534,6 +554,7 @@ def test_composites_stay_recorded_inside_enable_grad():
     assert y.node.op is OPS["matmul"]
 
 
+@pytest.mark.hazard(29)
 def test_no_grad_in_one_thread_does_not_reach_another():
     inside, leave, seen = threading.Event(), threading.Event(), []
 
@@ -559,6 +580,7 @@ def test_no_grad_in_one_thread_does_not_reach_another():
     assert is_recording()
 
 
+@pytest.mark.hazard(29)
 def test_one_switch_object_serves_many_threads():
     off, gate, wrong = no_grad(), threading.Barrier(4), []
 
@@ -579,6 +601,7 @@ def test_one_switch_object_serves_many_threads():
     assert wrong == []
 
 
+@pytest.mark.hazard(29)
 def test_threads_may_differentiate_at_the_same_time():
     found = {}
 

@@ -30,6 +30,7 @@ def test_assignment_takes_the_gradient_to_what_was_assigned():
     assert v.grad == 100.0
 
 
+@pytest.mark.hazard(8)
 def test_what_was_computed_before_keeps_the_value_it_was_computed_of():
     x = leaf(X)
     y = x * 2
@@ -177,6 +178,7 @@ def test_a_leaf_is_not_changed_in_place():
     refused(lambda: p.__iadd__(1.0), "a parameter is not changed by +=")
 
 
+@pytest.mark.hazard(9)
 @pytest.mark.parametrize(
     "view",
     [
@@ -219,6 +221,7 @@ def test_a_view_and_its_tensor_cannot_be_written_while_both_live(view, constant)
     assert own.numpy().any()
 
 
+@pytest.mark.hazard(9)
 def test_a_view_of_a_view_is_known_after_the_one_between_is_gone():
     y = leaf(X) * 1.0
     v = y[:][1:]

@@ -26,6 +26,7 @@ def big(name="w"):
 # ----------------------------------------------------------------------------- arrays of the caller
 
 
+@pytest.mark.hazard(7)
 def test_a_source_array_may_be_changed_after_the_tensor_was_made():
     source = np.array([1.0, 2.0])
     w = leaf(source)
@@ -36,6 +37,7 @@ def test_a_source_array_may_be_changed_after_the_tensor_was_made():
     np.testing.assert_array_equal(w.grad, [2.0, 4.0])
 
 
+@pytest.mark.hazard(7)
 @pytest.mark.parametrize("view", [lambda a: a, lambda a: a[::-1], lambda a: a.reshape(1, 2)])
 def test_an_array_operand_may_be_changed_between_forward_and_backward(view):
     w, x = leaf([1.0, 2.0]), np.array([3.0, 4.0])
@@ -54,6 +56,7 @@ def test_an_array_operand_of_a_fused_row_may_be_changed():
     np.testing.assert_array_equal(w.grad, [[3.0], [4.0]])
 
 
+@pytest.mark.hazard(7)
 def test_labels_may_be_changed_between_forward_and_backward():
     logits, labels = leaf(np.zeros((2, 3))), np.array([0, 1])
     loss = ops.softmax_cross_entropy(logits, labels)
@@ -63,6 +66,7 @@ def test_labels_may_be_changed_between_forward_and_backward():
     np.testing.assert_allclose(logits.grad, expected)
 
 
+@pytest.mark.hazard(7)
 @pytest.mark.parametrize("make", [lambda i: i, lambda i: (i,), lambda i: (slice(None), i)])
 def test_an_index_array_may_be_changed_between_forward_and_backward(make):
     w, index = leaf(np.zeros((3, 3))), np.array([0, 1])
@@ -96,6 +100,7 @@ def test_lists_of_axes_may_be_changed_between_forward_and_backward():
     np.testing.assert_array_equal(w.grad, [[1.0, 0.0], [2.0, 0.0]])
 
 
+@pytest.mark.hazard(7)
 def test_a_mask_may_be_changed_between_forward_and_backward():
     w, mask = leaf([1.0, 2.0, 3.0]), np.array([True, False, True])
     y, z = (w[mask] * 2.0).sum(), np.where(mask, w, 0.0).sum()
@@ -105,6 +110,7 @@ def test_a_mask_may_be_changed_between_forward_and_backward():
     np.testing.assert_array_equal(w.grad, [3.0, 0.0, 3.0])
 
 
+@pytest.mark.hazard(7)
 def test_a_seed_may_be_changed_after_backward():
     w, seed = leaf([1.0, 2.0]), np.array([1.0, 1.0])
     (w + 0.0).backward(seed)
@@ -124,6 +130,8 @@ def test_data_may_be_assigned_from_an_array_that_is_changed_later():
 # ------------------------------------------------------------------------------ what is handed out
 
 
+@pytest.mark.hazard(8)
+@pytest.mark.hazard("beyond: numpy")
 def test_numpy_gives_a_view_that_numpy_refuses_to_write():
     w = leaf([1.0, 2.0])
     for tensor in (w, w * 2.0, Tensor([1.0])):
@@ -135,6 +143,7 @@ def test_numpy_gives_a_view_that_numpy_refuses_to_write():
             view += 1.0
 
 
+@pytest.mark.hazard(8)
 def test_data_of_a_leaf_is_read_only_while_a_graph_is_alive():
     w = leaf([1.0, 2.0])
     assert w.data.flags.writeable
@@ -247,6 +256,7 @@ WRITES = {
 }
 
 
+@pytest.mark.hazard(8)
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("name", RULES_THAT_READ)
 def test_a_write_between_forward_and_backward_is_caught_where_a_rule_reads_it(name, write):
@@ -349,6 +359,7 @@ def test_a_write_to_one_parameter_of_a_flat_array_is_not_a_write_to_its_neighbou
     np.testing.assert_array_equal(buffer, [1.0, 1.0, 6.0, 8.0])
 
 
+@pytest.mark.hazard(8)
 def test_the_write_of_an_optimizer_is_caught():
     w, home, buffer = Parameter([1.0, 2.0], name="w"), np.zeros(2), np.zeros(2)
     w.rebase(home, buffer)
@@ -372,6 +383,7 @@ def test_a_caught_write_leaves_the_optimizers_buffer_alone():
 # ------------------------------------------------------------------------- aliases kept by the user
 
 
+@pytest.mark.hazard(8)
 @pytest.mark.parametrize("name", RULES_THAT_READ)
 @pytest.mark.parametrize("piece", [lambda a: a, lambda a: a[2:], lambda a: a.T, memoryview])
 def test_an_alias_kept_from_before_the_forward_cannot_spoil_the_gradient(name, piece):
@@ -428,6 +440,7 @@ def test_a_copy_keeps_its_value_when_the_parameter_is_updated(name):
     np.testing.assert_array_equal(kept.data, before)
 
 
+@pytest.mark.hazard(9)
 @pytest.mark.parametrize("name", VIEWS)
 def test_what_is_computed_without_recording_keeps_its_value_when_the_parameter_is_updated(name):
     w, v = big(), leaf(2.0)
@@ -460,6 +473,8 @@ def test_a_constant_made_into_a_leaf_does_not_change_an_older_graph():
     np.testing.assert_array_equal(w.grad, [3.0, 4.0])
 
 
+@pytest.mark.hazard(8)
+@pytest.mark.hazard(9)
 @given(st.sampled_from(sorted(VIEWS)), st.sampled_from(sorted(VIEWS)))
 def test_gradients_through_two_views_are_right_or_refused(first, second):
     """Whatever stands between a leaf and a rule: a write is caught, or does not matter."""

@@ -89,6 +89,7 @@ CALLS = {
 }
 
 
+@pytest.mark.hazard(13)
 @pytest.mark.parametrize("name", CALLS)
 def test_a_text_means_the_same_on_tensors_as_on_arrays(name):
     text = CALLS[name]
@@ -103,6 +104,7 @@ def test_a_text_means_the_same_on_tensors_as_on_arrays(name):
     assert a.grad is not None or b.grad is not None
 
 
+@pytest.mark.hazard(13)
 @pytest.mark.parametrize(
     "name", ["+", "-", "*", "/", "**", "@", "np.maximum", "np.where", "np.stack"]
 )

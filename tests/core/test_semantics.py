@@ -30,6 +30,7 @@ def test_backward_adds_into_grad():
     np.testing.assert_array_equal(w.grad, [5.0, 7.0])
 
 
+@pytest.mark.hazard(1)
 def test_a_tensor_used_twice_gets_both_gradients():
     w = leaf(3.0)
     (w * w + w).backward()
@@ -59,6 +60,7 @@ def test_gradients_leaves_every_grad_alone():
     assert w.grad is None
 
 
+@pytest.mark.hazard(6)
 def test_grad_is_owned_and_writable():
     w = leaf(np.ones((2, 3)))
     w.sum().backward()  # the gradient of a sum is a read-only broadcast before it is deposited
@@ -68,6 +70,7 @@ def test_grad_is_owned_and_writable():
     np.testing.assert_array_equal(w.grad, np.full((2, 3), 10.0))
 
 
+@pytest.mark.hazard(6)
 def test_gradients_share_memory_with_nothing():
     a, b, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0]), np.array([5.0, 6.0])
     y = a + b
@@ -79,6 +82,7 @@ def test_gradients_share_memory_with_nothing():
     np.testing.assert_array_equal(seed, [5.0, 6.0])
 
 
+@pytest.mark.hazard(6)
 def test_the_gradient_of_an_identity_does_not_share_memory_with_its_seed():
     w, seed = leaf([1.0, 2.0]), Tensor([5.0, 6.0])
     w.backward(seed)
@@ -86,6 +90,7 @@ def test_the_gradient_of_an_identity_does_not_share_memory_with_its_seed():
     np.testing.assert_array_equal(seed.numpy(), [5.0, 6.0])
 
 
+@pytest.mark.hazard(6)
 def test_results_of_gradients_share_memory_with_nothing():
     a, b, seed = leaf([1.0, 2.0]), leaf([3.0, 4.0]), np.array([5.0, 6.0])
     da, db = gradients(a + b, [a, b], seed)
@@ -93,6 +98,7 @@ def test_results_of_gradients_share_memory_with_nothing():
     assert not np.shares_memory(da.numpy(), seed)
 
 
+@pytest.mark.hazard(1)
 def test_a_gradient_of_two_paths_is_the_exact_sum():
     a = leaf([1.0, 2.0])
     b = a + a
@@ -100,6 +106,7 @@ def test_a_gradient_of_two_paths_is_the_exact_sum():
     np.testing.assert_array_equal(a.grad, [4.0, 4.0])
 
 
+@pytest.mark.hazard(6)
 def test_grad_can_be_set_to_a_copy_or_cleared():
     w, mine = leaf([1.0, 2.0]), np.array([7.0, 8.0])
     w.grad = mine
@@ -130,6 +137,7 @@ def test_a_seed_weighs_the_elements_of_a_result():
 # ------------------------------------------------------------------------------ the graph is freed
 
 
+@pytest.mark.hazard(4)
 def test_a_second_backward_names_both_lines():
     w = leaf(3.0)
     y = w * w  # this line
@@ -156,6 +164,7 @@ def test_retain_graph_lets_backward_be_called_again():
         y.backward()
 
 
+@pytest.mark.hazard(4)
 @pytest.mark.acceptance("N10")
 def test_backward_twice_on_a_shared_node_is_refused_or_exactly_doubled():
     a, b = leaf(2.0), leaf(4.0)
@@ -170,6 +179,7 @@ def test_backward_twice_on_a_shared_node_is_refused_or_exactly_doubled():
     assert (a.grad, b.grad) == (128.0, 64.0)
 
 
+@pytest.mark.hazard(4)
 def test_a_freed_part_shared_with_another_loss_is_refused_before_anything_changes():
     w, v = leaf([1.0, 2.0]), leaf([3.0, 4.0])
     shared = w * w
@@ -204,6 +214,7 @@ def test_gradients_frees_the_graph_unless_told_otherwise():
 # ------------------------------------------------------------------------------ floating only
 
 
+@pytest.mark.hazard(11)
 @pytest.mark.parametrize("data", [1, [1, 2], [True, False], np.uint8(3)])
 def test_only_floating_tensors_can_require_a_gradient(data):
     with pytest.raises(GradientTypeError) as caught:
@@ -259,6 +270,7 @@ SCALAR_OPS = {
 }
 
 
+@pytest.mark.hazard(10)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(), (3,)])
 @pytest.mark.parametrize("name", SCALAR_OPS)
@@ -273,6 +285,8 @@ def test_a_python_scalar_never_widens_value_or_gradient(name, shape, dtype):
     assert type(x.grad) is np.ndarray
 
 
+@pytest.mark.hazard(5)
+@pytest.mark.hazard(10)
 @given(st.data())
 def test_a_gradient_has_dtype_and_shape_of_its_tensor_whatever_it_was_broadcast_with(data):
     shapes = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=2, min_side=0, max_side=3))
@@ -300,6 +314,7 @@ def test_data_keeps_its_shape_dtype_and_values(array):
         np.testing.assert_array_equal(tensor.numpy(), kept)
 
 
+@pytest.mark.hazard(12)
 def test_zero_dimensional_values_stay_arrays():
     x = leaf(2.0)
     y = x * x
@@ -322,6 +337,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.hazard(15)
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_layout_of_memory_changes_nothing(name):
     plain = np.arange(6.0).reshape(2, 3) + 0.5
@@ -335,6 +351,7 @@ def test_a_layout_of_memory_changes_nothing(name):
     np.testing.assert_allclose(results[1], results[0], rtol=1e-15)
 
 
+@pytest.mark.hazard(14)
 def test_empty_arrays_have_empty_gradients():
     w = leaf(np.zeros((0, 3)))
     (w @ np.ones((3, 2))).sum().backward()
@@ -350,6 +367,7 @@ def test_empty_arrays_have_empty_gradients():
 # ------------------------------------------------------------------------------ ties and kinks
 
 
+@pytest.mark.hazard(22)
 @given(
     hnp.arrays(np.float64, hnp.array_shapes(max_dims=2, max_side=5), elements=st.integers(-2, 2)),
     st.sampled_from(["max", "min"]),
@@ -362,6 +380,7 @@ def test_equal_extremes_share_the_gradient_equally(array, name):
     np.testing.assert_allclose(x.grad, ties / ties.sum())
 
 
+@pytest.mark.hazard(22)
 @pytest.mark.parametrize("function", [np.maximum, np.minimum])
 def test_equal_operands_of_maximum_and_minimum_share_the_gradient(function):
     a, b = leaf([1.0, 2.0, 3.0]), leaf([2.0, 2.0, 2.0])
@@ -370,6 +389,7 @@ def test_equal_operands_of_maximum_and_minimum_share_the_gradient(function):
     assert a.grad[1] == b.grad[1] == 0.5
 
 
+@pytest.mark.hazard(20)
 @pytest.mark.parametrize("function", [np.abs, ops.relu])
 def test_abs_and_relu_are_flat_at_zero(function):
     x = leaf([-2.0, -0.0, 0.0, 3.0])
@@ -386,6 +406,7 @@ def test_the_policy_is_written_in_the_row(name):
 # ------------------------------------------------------------------------------ repeated indices
 
 
+@pytest.mark.hazard(24)
 @pytest.mark.parametrize("kind", [np.array, list, Tensor, np.uint8])
 def test_repeated_indices_sum(kind):
     w = leaf([1.0, 2.0, 3.0])
@@ -400,6 +421,7 @@ def test_repeated_indices_sum_in_a_tuple_of_tensors():
     np.testing.assert_array_equal(w.grad, [[0.0, 2.0], [1.0, 0.0]])
 
 
+@pytest.mark.hazard(24)
 @given(st.data())
 def test_take_is_the_adjoint_of_adding_at_indices(data):
     n = data.draw(st.integers(1, 5))
@@ -426,6 +448,8 @@ def guarded_quotient(x):
     return np.where(x > 0, 1.0 / x, 0.0).sum()
 
 
+@pytest.mark.hazard(16)
+@pytest.mark.hazard("beyond: where")
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 @pytest.mark.parametrize(
     ("function", "first", "second"),
@@ -445,6 +469,7 @@ def test_where_lets_no_nan_through_the_branch_not_taken(function, first, second)
     np.testing.assert_allclose(twice.numpy(), [0.0, 0.0, second(4.0)], rtol=1e-15)
 
 
+@pytest.mark.hazard(16)
 def test_an_infinite_slope_with_a_zero_cotangent_is_no_nan(table):
     root = elementwise(
         np.sqrt,
@@ -469,6 +494,7 @@ def test_an_infinite_slope_with_a_zero_cotangent_is_no_nan(table):
     np.testing.assert_allclose(jvp(root, (x,), (weights,))[1].numpy(), [0.0, 0.75])
 
 
+@pytest.mark.hazard(16)
 def test_a_nan_in_the_branch_that_is_taken_is_seen():
     x = leaf([np.nan, 1.0])
     np.where([True, True], x * x, 0.0).sum().backward()

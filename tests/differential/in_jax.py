@@ -177,7 +177,8 @@ def attention(q: Any, k: Any, v: Any, mask: Any, causal: bool = False, scale: An
         scores = jnp.where(mask, scores, -jnp.inf) if mask.dtype == bool else scores + mask
     if causal:
         scores = jnp.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -jnp.inf)
-    return nn.softmax(scores) @ v
+    seen = jnp.any(scores > -jnp.inf, -1, keepdims=True)
+    return jnp.where(seen, nn.softmax(jnp.where(seen, scores, 0.0)), 0.0) @ v
 
 
 def reduced(terms: Any, how: str) -> Any:
@@ -268,7 +269,7 @@ def hardest(x: Any, axis: int = -1) -> Any:
 
 
 def standardized(x: Any, axis: Any, eps: float) -> Any:
-    return nn.standardize(x, axis, epsilon=eps, algorithm="two_pass")
+    return nn.standardize(x, axis, epsilon=eps, algorithm="stable")
 
 
 def shaped(a: Any, x: Any, axis: Any) -> Any:
@@ -287,7 +288,7 @@ def batch_normed(x: Any, scale: Any, shift: Any, mean: Any, var: Any, axis: Any,
     kept = {i % x.ndim for i in ((axis,) if isinstance(axis, int) else axis)}
     others = tuple(i for i in range(x.ndim) if i not in kept)
     if mean is None:
-        y = nn.standardize(x, others, epsilon=eps, algorithm="two_pass")
+        y = nn.standardize(x, others, epsilon=eps, algorithm="stable")
     else:
         y = nn.standardize(x, others, shaped(mean, x, axis), shaped(var, x, axis), eps)
     return moved(y, x, scale, shift, axis)
@@ -317,6 +318,16 @@ def normed(x: Any, axis: Any, p: float) -> Any:
     return x / jnp.sum(jnp.abs(x) ** p, axis, keepdims=True) ** (1 / p)
 
 
+def sides(ndim: int, pad_width: Any) -> list[Any]:
+    """Return a pair for each axis."""
+    if not isinstance(pad_width, dict):
+        return np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
+    found = [(0, 0)] * ndim
+    for axis, pair in pad_width.items():
+        found[axis] = pair
+    return found
+
+
 def chunks(x: Any, chunks: int, axis: int) -> Any:
     each = -(-x.shape[axis] // chunks)
     return jnp.split(x, list(range(each, x.shape[axis], each)), axis)
@@ -343,6 +354,7 @@ def of_list(module: Any, names: str) -> dict[str, Any]:
 
 NETS = "a function of nets, which JAX leaves to libraries; PyTorch has it"
 NONE = "no such function; PyTorch has it"
+FREE = "the order beside the wanted element is free; sort is compared"
 ADJOINT = "internal: part of the rule of another row"
 PACKED = "internal: the results of another row in one array"
 
@@ -390,15 +402,18 @@ ROWS: dict[str, Any] = {
     "softmin": lambda x, axis: nn.softmax(-x, axis),
     "softmax2d": lambda x: nn.softmax(x, -3),
     # shape
-    **same(jnp, "copy broadcast_to astype reshape ravel expand_dims squeeze atleast_1d atleast_2d"),
+    **same(jnp, "copy broadcast_to reshape ravel expand_dims squeeze atleast_1d atleast_2d"),
     **same(jnp, "atleast_3d transpose swapaxes moveaxis split"),
     **of_list(jnp, "concatenate stack vstack hstack"),
+    "astype": lambda x, dtype: x.astype(dtype),
     "identity": nn.identity,
     "sum_to": lambda x, shape: jax.linear_transpose(lambda y: jnp.broadcast_to(y, x.shape), jnp.zeros(shape))(x)[0],
     "flatten": lambda x, start_axis: x.reshape(*x.shape[:start_axis], -1),
     "unbind": lambda x, axis: jnp.unstack(x, axis=axis),
     # index
-    **same(jnp, "take_along_axis compress extract"),
+    **same(jnp, "take_along_axis"),
+    "compress": lambda condition, x, axis: jnp.take(x if axis is not None else jnp.ravel(x), np.flatnonzero(condition), axis or 0),
+    "extract": lambda condition, x: jnp.ravel(x)[np.ravel(condition) != 0],
     "getitem": lambda x, index: x[index],
     "scatter": lambda x, index, shape: jnp.zeros(shape).at[index].add(x),
     "take": lambda x, indices, axis, mode: jnp.take(x, indices, axis, mode=None if mode == "raise" else mode),
@@ -416,7 +431,7 @@ ROWS: dict[str, Any] = {
     "masked_select": lambda x, mask: (lambda x, mask: x[mask])(*(jnp.broadcast_to(x, np.broadcast_shapes(x.shape, mask.shape)), np.broadcast_to(mask, np.broadcast_shapes(x.shape, mask.shape)))),
     "masked_scatter": lambda x, mask, source: x.at[np.broadcast_to(mask, x.shape)].set(
         source.ravel()[: int(np.broadcast_to(mask, x.shape).sum())]),
-    "choose": lambda *choices, a, mode: jnp.choose(a, choices, mode=mode),
+    "choose": lambda *choices, a, mode: jnp.choose(a, choices, mode="clip" if mode == "raise" else mode),
     "select": lambda *choices, condlist, default: jnp.select(condlist, choices, default),
     "embedding": lambda ids, weight, padding_idx: (weight if padding_idx is None else weight.at[padding_idx].set(
         lax.stop_gradient(weight[padding_idx])))[ids],
@@ -424,15 +439,21 @@ ROWS: dict[str, Any] = {
         labels, int(labels.max()) + 1 if num_classes is None else num_classes, dtype=dtype),
     **same(jnp, "argwhere flatnonzero nonzero"),
     # arrange
-    **same(jnp, "tile roll flip fliplr flipud rot90 tril triu diagonal diag diagflat vander resize"),
-    **same(jnp, "append delete array_split hsplit vsplit dsplit rollaxis meshgrid"),
+    **same(jnp, "tile roll flip fliplr flipud rot90 diagonal diag diagflat vander resize"),
+    **same(jnp, "append array_split hsplit vsplit dsplit rollaxis"),
+    "tril": lambda x, k: only(x.ndim > 1, "vectors") or jnp.tril(x, k),
+    "triu": lambda x, k: only(x.ndim > 1, "vectors") or jnp.triu(x, k),
+    "meshgrid": lambda *arrays, copy, sparse, indexing: only(
+        copy and all(a.ndim for a in arrays), "copy=False, and numbers for vectors") or jnp.meshgrid(
+        *arrays, sparse=sparse, indexing=indexing),
     **of_list(jnp, "column_stack dstack block"),
     "repeat": lambda x, repeats, axis: jnp.repeat(x, np.asarray(repeats), axis),
+    "delete": lambda x, obj, axis: jnp.delete(x, np.asarray(obj) if isinstance(obj, tuple) else obj, axis),
     "diag_embed": NONE,
-    "fill_diagonal": lambda x, value, wrap: jnp.fill_diagonal(x, value, wrap=wrap, inplace=False),
-    "pad_constant": lambda x, pad_width, constant_values: jnp.pad(x, pad_width, constant_values=constant_values),
-    "crop": lambda x, pad_width: jax.linear_transpose(lambda y: jnp.pad(y, pad_width), jax.ShapeDtypeStruct(
-        np.empty([0] * x.ndim).shape if not x.size else _cropped(x.shape, pad_width), x.dtype))(x)[0],
+    "fill_diagonal": lambda x, value, wrap: only(not wrap, "wrap=True") or jnp.fill_diagonal(x, value, wrap=wrap, inplace=False),
+    "pad_constant": lambda x, pad_width, constant_values: jnp.pad(x, sides(x.ndim, pad_width), constant_values=constant_values),
+    "crop": lambda x, pad_width: lax.pad(
+        x, np.zeros((), x.dtype), [(-a, -b, 0) for a, b in sides(x.ndim, pad_width)]),
     "pad": lambda x, pad_width, mode, stat_length, constant_values, end_values, reflect_type: jnp.pad(
         x, pad_width, mode, **{"constant": {"constant_values": constant_values}, "linear_ramp": {
             "end_values": end_values}, "reflect": {"reflect_type": reflect_type}, "symmetric": {
@@ -451,7 +472,7 @@ ROWS: dict[str, Any] = {
         q, k, jnp.eye(k.shape[-2]), mask, causal, scale),
     # complexes
     **same(jnp, "real imag conjugate angle isreal iscomplex"),
-    "to_complex": lax.complex,
+    "to_complex": lambda re, im: lax.complex(*jnp.broadcast_arrays(re, im)),
     "polar": lambda length, angle: length * jnp.exp(1j * angle),
     # conv, pool
     "windows": windows,
@@ -508,7 +529,8 @@ ROWS: dict[str, Any] = {
     "correlate": jnp.correlate,
     "interp": jnp.interp,
     # decompose
-    **same(jnp.linalg, "inv solve det slogdet matrix_power cond svd qr"),
+    "det": lambda x: only(x.size, "matrices of nothing") or jnp.linalg.det(x),
+    **same(jnp.linalg, "inv solve slogdet matrix_power cond svd qr"),
     "solve_triangular": lambda a, b, **p: jax.scipy.linalg.solve_triangular(a, b, **p),
     "tensorsolve": jnp.linalg.tensorsolve,
     "tensorinv": jnp.linalg.tensorinv,
@@ -528,7 +550,7 @@ ROWS: dict[str, Any] = {
     "svdvals": jnp.linalg.svdvals,
     "qr_packed": PACKED,
     "expm": jax.scipy.linalg.expm,
-    "expm_frechet": lambda x, e: only(x.ndim == 2, "stacks") or jax.scipy.linalg.expm_frechet(x, e, compute_expm=False),
+    "expm_frechet": ADJOINT,
     # fourier
     **{name: transform(name) for name in (
         "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn fft2 ifft2 rfft2 irfft2").split()},
@@ -551,8 +573,10 @@ ROWS: dict[str, Any] = {
     "matrix_norm": jnp.linalg.matrix_norm,
     "norm": jnp.linalg.norm,
     # reduce
-    **same(jnp, "sum mean max min prod var std ptp nansum nanprod nanmean nanmax nanmin nanvar nanstd"),
+    **same(jnp, "sum mean prod var std ptp nansum nanprod nanmean nanmax nanmin nanvar nanstd"),
     **same(jnp, "argmax argmin nanargmax nanargmin all any count_nonzero"),
+    "max": lambda x, initial, **p: jnp.max(x, initial=-np.inf if initial is None else initial, **p),
+    "min": lambda x, initial, **p: jnp.min(x, initial=np.inf if initial is None else initial, **p),
     "average": lambda x, weights, axis, returned, keepdims: jnp.average(x, axis, weights, returned, keepdims),
     "cov": lambda m, y, fweights, aweights, rowvar, bias, ddof: jnp.cov(m, y, rowvar, bias, ddof, fweights, aweights),
     "corrcoef": jnp.corrcoef,
@@ -561,10 +585,10 @@ ROWS: dict[str, Any] = {
     "log_softmax": nn.log_softmax,
     # order
     "sort": lambda x, axis, kind, stable: jnp.sort(x, axis),
-    "partition": lambda x, kth, axis, kind: only(isinstance(kth, int) and axis is not None, "several kth") or jnp.partition(x, kth, axis),
+    "partition": FREE,
     "msort": lambda x: jnp.sort(x, 0),
     "argsort": lambda x, axis, kind, stable: jnp.argsort(x, axis),
-    "argpartition": lambda x, kth, axis, kind: only(isinstance(kth, int), "several kth") or jnp.argpartition(x, kth, axis),
+    "argpartition": FREE,
     "searchsorted": lambda a, v, side, sorter: jnp.searchsorted(a, v, side),
     "digitize": jnp.digitize,
     "unique": lambda x, axis, equal_nan: jnp.unique(x, axis=axis),
@@ -590,7 +614,7 @@ ROWS: dict[str, Any] = {
     "clip_gradient": lambda x, limit: nn.identity(x),
     "straight_through": through,
     "round_through": lambda x: through(jnp.rint(x), x),
-    "sign_through": lambda x: through(jnp.sign(x), x),
+    "sign_through": lambda x: through(jnp.sign(x), jnp.clip(x, -1, 1)),
     "heaviside_through": lambda x: through(jnp.heaviside(x, 0.0), x),
     "clip_through": lambda x, low, high: through(jnp.clip(x, low, high), x),
     "hardmax": hardest,
@@ -610,16 +634,6 @@ ROWS: dict[str, Any] = {
 # fmt: on
 
 
-def _cropped(shape: Sequence[int], pad_width: Any) -> tuple[int, ...]:
-    if isinstance(pad_width, dict):
-        sides = [(0, 0)] * len(shape)
-        for axis, pair in pad_width.items():
-            sides[axis] = pair
-    else:
-        sides = np.broadcast_to(np.asarray(pad_width), (len(shape), 2)).tolist()
-    return tuple(n - a - b for n, (a, b) in zip(shape, sides, strict=True))
-
-
 def _selu_dropped(x: Any, mask: Any, p: float) -> Any:
     if p == 1:
         return x * 0.0
@@ -630,8 +644,8 @@ def _selu_dropped(x: Any, mask: Any, p: float) -> Any:
 
 # ------------------------------------------------------------------------------ the library
 
-ORDERS: dict[str, int] = {}
-"""How often JAX can differentiate a function that is not for any number of times."""
+ORDERS = {"expm": 1}
+"""How often a function is differentiated that is not differentiated twice: a program of seconds."""
 
 
 class Jax:
@@ -658,6 +672,10 @@ class Jax:
             program = _program(call.key, order, _Held(call))
             found = program(inputs, list(weights), list(directions))
             return Derivatives(*([np.asarray(a) for a in part] for part in found))
+
+
+HASTY = {"xla_llvm_disable_expensive_passes": True, "xla_backend_optimization_level": 0}
+"""How to compile programs that run a few times only."""
 
 
 class _Held:
@@ -689,18 +707,23 @@ def _program(key: str, order: int, held: _Held) -> Any:
             arrays[i] = x
         return call.freed(results(f(*arrays, **sample.params)))
 
-    def first(moved: Sequence[Any], weights: Sequence[Any]) -> Any:
-        total = lambda moved: _contracted(values(moved), weights)
-        return [jnp.conj(g) for g in jax.grad(total)(moved)]
-
     def everything(moved: Any, weights: Any, directions: Any) -> Any:
-        once = first(moved, weights)
-        if order == 1:
-            return values(moved), once, []
-        again = jax.grad(lambda moved: _contracted(first(moved, weights), directions))(moved)
-        return values(moved), once, [jnp.conj(h) for h in again]
+        def summed(moved: Any) -> Any:
+            ys = values(moved)
+            return _contracted(ys, weights), ys
 
-    return jax.jit(everything)
+        def along(moved: Any) -> Any:
+            first, ys = jax.grad(summed, has_aux=True)(moved)
+            first = [jnp.conj(g) for g in first]
+            return _contracted(first, directions), (ys, first)
+
+        if order == 1:
+            _, (ys, first) = along(moved)
+            return ys, first, []
+        second, (ys, first) = jax.grad(along, has_aux=True)(moved)
+        return ys, first, [jnp.conj(h) for h in second]
+
+    return jax.jit(everything, compiler_options=HASTY)
 
 
 def _contracted(left: Sequence[Any], right: Sequence[Any]) -> Any:

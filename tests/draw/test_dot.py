@@ -77,6 +77,7 @@ def tokens(source):
         yield "html", source[start : place - 1]
 
 
+@pytest.mark.hazard(38)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_of_a_user_gets_out_of_its_place(name):
     found = list(tokens(dot_source(hostile_picture(name)).encode().decode()))
@@ -171,6 +172,7 @@ def test_states_change_the_look():
     assert len(shown) == 6
 
 
+@pytest.mark.hazard(38)
 def test_deep_nests_and_long_chains_need_no_recursion(chain):
     depth = 1500
     nest = Picture(

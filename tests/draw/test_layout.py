@@ -286,6 +286,7 @@ def test_arrows_of_gradients_point_at_the_producer(net):
     assert tips["e-2-0"][0] == pytest.approx(matmul.x, abs=0.01)
 
 
+@pytest.mark.hazard(38)
 def test_five_thousand_cards_are_drawn(chain):
     picture = chain(2500)
     assert len(picture.cards) == 5001
@@ -321,6 +322,7 @@ def test_repeated_squaring_has_one_card_a_value():
     assert len({route.points for route in layout.routes}) == 36
 
 
+@pytest.mark.hazard(38)
 @pytest.mark.parametrize(
     "name",
     [

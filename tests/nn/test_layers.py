@@ -209,12 +209,14 @@ def test_flatten_keeps_the_batch():
 # ------------------------------------------------------------------------ Dropout
 
 
+@pytest.mark.hazard(31)
 def test_dropout_zeroes_its_share_and_scales_the_rest():
     y = Dropout(0.3, rng=0)(np.ones((200, 200)))
     assert (y.numpy() == 0).mean() == pytest.approx(0.3, abs=0.01)
     np.testing.assert_allclose(np.unique(y.numpy()), [0, 1 / 0.7])
 
 
+@pytest.mark.hazard(31)
 def test_dropout_uses_one_mask_forward_and_backward():
     x = Tensor(np.ones((20, 20), np.float32), requires_grad=True)
     y = Dropout(0.5, rng=0)(x)
@@ -224,12 +226,14 @@ def test_dropout_uses_one_mask_forward_and_backward():
     assert (x.grad == 0).any()
 
 
+@pytest.mark.hazard(31)
 def test_dropout_is_nothing_in_evaluation_and_at_zero():
     x = np.ones(3)
     assert Dropout(0.5).eval()(x) is x
     assert Dropout(0.0)(x) is x
 
 
+@pytest.mark.hazard(31)
 def test_dropout_draws_from_its_own_generator():
     ones, layer, again = np.ones(100), Dropout(0.5, rng=3), Dropout(0.5, rng=3)
     first, second = layer(ones).numpy(), layer(ones).numpy()
@@ -247,6 +251,7 @@ def test_dropout_draws_from_its_own_generator():
     manual_seed(0)
 
 
+@pytest.mark.hazard(31)
 @pytest.mark.parametrize("p", [-0.1, 1.5, float("nan")])
 def test_a_share_outside_0_to_1_is_refused(p):
     with pytest.raises(LayerError, match=r"p=.*\[0, 1\]"):
@@ -317,3 +322,29 @@ def test_batch_norm_refuses_what_it_cannot_normalise_and_remembers_nothing(shape
 def test_batch_norm_refuses_bad_options(options):
     with pytest.raises(LayerError, match="fix: "):
         BatchNorm1d(**{"features": 3, **options})
+
+
+@pytest.mark.parametrize(
+    ("shape", "fan_in", "fix"),
+    [
+        ((5, 4), 3, "fix: the last axis holds the features: make the layer Linear(4, 2), or give"),
+        ((5, 4, 7), 3, "make the layer Linear(7, 2), or give an input that ends in 3"),
+        ((), 3, "make the layer Linear(1, 2), or give an input that ends in 3"),
+        ((5, 2, 2), 4, "fix: flatten images first, as in x.reshape(len(x), -1) or Flatten()"),
+        ((5, 1, 28, 28), 784, "fix: flatten images first"),
+    ],
+)
+def test_the_fix_for_a_wrong_width_is_one_that_works(shape, fan_in, fix):
+    with pytest.raises(LayerError) as caught:
+        Linear(fan_in, 2, rng=0)(np.ones(shape, np.float32))
+    assert fix in str(caught.value)
+
+
+def test_a_sequence_says_which_layer_refused():
+    net = Sequential(Linear(3, 4, rng=0), ReLU(), Sequential(Linear(5, 2, rng=0)))
+    with pytest.raises(LayerError) as caught:
+        net(np.ones((2, 3), np.float32))
+    assert caught.value.__notes__ == [
+        "in layer 0 of a Sequential, Linear(5, 2)",
+        "in layer 2 of a Sequential, Sequential()",
+    ]

@@ -117,12 +117,14 @@ def test_binary_cross_entropy_and_its_gradient():
     np.testing.assert_allclose(z.grad, (p - t) / 24, rtol=1e-12)
 
 
+@pytest.mark.hazard(26)
 @pytest.mark.parametrize("loss", [MSELoss(), BCEWithLogitsLoss(), sum_squared_error])
 def test_a_row_against_a_column_is_refused(loss):
     with pytest.raises(ValueError, match=r"\(5, 1\)(.*\n)*.*\(5,\)(.*\n)*.*fix: "):
         loss(Tensor(np.ones((5, 1)), requires_grad=True), np.ones(5))
 
 
+@pytest.mark.hazard(25)
 @pytest.mark.parametrize("label", [-1, 4])
 def test_a_label_that_is_no_class_is_refused(label):
     labels = np.array([0, 1, label, 2, 3, 0])

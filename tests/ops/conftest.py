@@ -14,3 +14,8 @@ def tally() -> Iterator[Tally]:
     yield counts
     if counts.planted:
         print(f"\n{counts}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _teaching_errors(errors_are_worded_well):
+    """Every error that a test of this folder provokes is worded well."""

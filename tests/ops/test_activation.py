@@ -246,6 +246,7 @@ def test_gelu_keeps_its_digits_where_it_is_small():
 # ------------------------------------------------------------------------------ large and small
 
 
+@pytest.mark.hazard(19)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "name",
@@ -261,6 +262,7 @@ def test_activations_neither_warn_nor_leave_the_numbers_at_a_thousand(name, dtyp
     assert y.dtype == t.grad.dtype == dtype
 
 
+@pytest.mark.hazard(19)
 def test_sigmoid_keeps_its_digits_where_it_is_small():
     true = math.exp(-700)  # 1 / (1 + e^700) to the last digit
     value, slope, curvature = derivatives(ops.sigmoid, -700.0, 2)
@@ -270,6 +272,7 @@ def test_sigmoid_keeps_its_digits_where_it_is_small():
     assert ops.sigmoid(np.array([-INF, -1000.0, 0.0, 1000.0, INF])).tolist() == [0, 0, 0.5, 1, 1]
 
 
+@pytest.mark.hazard(19)
 def test_its_relatives_keep_their_digits_too():
     true = math.exp(-700)
     assert ops.softplus(-700.0) == pytest.approx(true, rel=1e-9)
@@ -381,6 +384,7 @@ def test_unary_rows_keep_float32_and_stay_arrays(row, shape):
         assert array.shape == shape
 
 
+@pytest.mark.hazard(10)
 @pytest.mark.parametrize(
     "f",
     [

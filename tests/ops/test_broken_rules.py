@@ -117,7 +117,7 @@ def _deaf(g: Any, inner: Any, params: dict[str, Any]) -> Any:
 
 
 def _axis_off(g: Any, inner: Any, params: dict[str, Any]) -> Any:
-    axis, ndim = params.get("axis"), len(inner[1].shape)
+    axis, ndim = params.get("axis"), max(1, len(inner[1].shape))
     if isinstance(axis, int):
         params = {**params, "axis": (axis + 1) % ndim}
     elif isinstance(axis, tuple):

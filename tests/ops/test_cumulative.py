@@ -30,6 +30,7 @@ def product_without(values: list[float], *left_out: int) -> float:
 # ------------------------------------------------------------------------------ products
 
 
+@pytest.mark.hazard(23)
 @pytest.mark.parametrize(
     "values", [[0, 2, 3], [3, 0, 0, 2], [0, 0, 0], [1, -2, 0, 4, 5], [7], [], [2, -1, 3, 4, 0.5]]
 )
@@ -48,6 +49,7 @@ def test_cumprod_is_exact_with_zeros_to_second_order(values: list[float]) -> Non
     assert found.numpy().tolist() == second.tolist()
 
 
+@pytest.mark.hazard(23)
 @given(
     values=st.lists(st.sampled_from([0.0, 0.0, 1.0, -2.0, 0.5]), max_size=9),
     seed=st.integers(0, 2**32 - 1),

@@ -146,6 +146,7 @@ def test_slope_at_a_kink_is_what_the_policy_says(function, points, expected):
     assert slopes(function, points) == [pytest.approx(expected, rel=1e-15)]
 
 
+@pytest.mark.hazard(22)
 @pytest.mark.parametrize("function", [np.maximum, np.minimum, np.fmax, np.fmin])
 def test_ties_share_equally_and_the_shares_add_up(function):
     a, b = slopes(function, [1, 2, 3, INF], [1, 3, 2, INF])
@@ -173,11 +174,14 @@ def test_heaviside_passes_a_gradient_only_to_the_value_at_the_step():
 # ------------------------------------------------------------------------------ zero and infinity
 
 
+@pytest.mark.hazard(21)
 def test_exp_of_minus_square_at_zero_to_fourth_order():
     assert derivatives(lambda x: np.exp(-(x**2)), 0.0, 4) == [1, 0, -2, 0, 12]
     assert derivatives(lambda x: np.exp(-np.square(x)), 0.0, 4) == [1, 0, -2, 0, 12]
 
 
+@pytest.mark.hazard(21)
+@pytest.mark.hazard("beyond: zero")
 @pytest.mark.parametrize("b", [0, 1, 2, 3, 0.0, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("kind", ["number", "array", "tensor"])
 def test_whole_powers_at_zero_are_polynomials(b, kind):
@@ -187,6 +191,7 @@ def test_whole_powers_at_zero_are_polynomials(b, kind):
     assert derivatives(lambda x: 1.0 * (x - 2) ** exponent, 2.0, 3) == expected
 
 
+@pytest.mark.hazard(21)
 def test_zero_to_the_power_of_y_has_no_gradient():
     for base in (0, 0.0, np.array(0.0)):
         assert derivatives(lambda y, base=base: base**y, 2.0, 3) == [0, 0, 0, 0]
@@ -206,12 +211,15 @@ def test_power_differentiates_in_base_and_exponent_together():
     assert slopes(lambda a: a**-2.0, [-2.0, 0.5]) == [[0.25, -16]]
 
 
+@pytest.mark.hazard(20)
+@pytest.mark.hazard("beyond: zero")
 @pytest.mark.parametrize("root", [np.sqrt, np.cbrt, lambda x: x**0.5, lambda x: np.power(x, 0.25)])
 def test_roots_at_zero_have_finite_derivatives_of_every_order(root):
     assert derivatives(root, 0.0, 3) == [0, 0, 0, 0]
     assert derivatives(lambda x: root(x * x), 0.0, 2) == [0, 0, 0]
 
 
+@pytest.mark.hazard(20)
 def test_hypot_and_arctan2_at_the_origin():
     for function in (np.hypot, np.arctan2):
         for i in (0, 1):
@@ -279,6 +287,8 @@ BRANCHES = {
 }
 
 
+@pytest.mark.hazard(16)
+@pytest.mark.hazard("beyond: where")
 @pytest.mark.parametrize("name", BRANCHES)
 @pytest.mark.parametrize("swapped", [False, True])
 def test_where_stops_what_the_branch_not_taken_says(name, swapped):
@@ -339,6 +349,7 @@ def test_unary_rows_keep_float32_and_stay_arrays(row, shape):
         assert array.shape == shape
 
 
+@pytest.mark.hazard(10)
 @pytest.mark.parametrize(
     "f",
     [

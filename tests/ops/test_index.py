@@ -32,6 +32,7 @@ def loop_add(shape: tuple[int, ...], places: Any, source: Any) -> Any:
 # ------------------------------------------------------------------------------ repeated indices
 
 
+@pytest.mark.hazard(24)
 @given(ids=st.lists(st.integers(-3, 2), max_size=8))
 def test_rows_taken_often_sum_their_gradients(ids: list[int]) -> None:
     rows = np.array(ids, dtype=np.int64)
@@ -64,6 +65,7 @@ def test_scatter_add_adds_one_after_the_other() -> None:
     np.testing.assert_array_equal(slope(lambda s: tg.scatter_add(X, 0, indices, s), source), 1.0)
 
 
+@pytest.mark.hazard(24)
 def test_index_add_and_index_put_sum() -> None:
     rows, source = np.array([1, 1, 0]), np.ones((3, 4))
     expected = X + 2.0 * np.array([[1.0], [2.0], [0.0]])
@@ -194,6 +196,7 @@ def test_choose_has_the_values_of_numpy(mode: Any) -> None:
 # ------------------------------------------------------------------------------ ids
 
 
+@pytest.mark.hazard(24)
 def test_embedding_sums_over_ids_that_come_again() -> None:
     table = np.random.default_rng(2).normal(size=(5, 3))
     ids = np.array([[1, 1, 4], [0, 1, 4]])
@@ -207,6 +210,7 @@ def test_embedding_sums_over_ids_that_come_again() -> None:
     np.testing.assert_array_equal(tg.embedding(ids, table, padding_idx=1), table[ids])
 
 
+@pytest.mark.hazard(25)
 @pytest.mark.parametrize("wrong", [-1, 5])
 def test_an_id_that_is_no_row_is_refused(wrong: int) -> None:
     for ids in (np.array([0, wrong]), Tensor(np.array([0, wrong]))):

@@ -58,6 +58,7 @@ def test_fused_rows_equal_their_composites(plan: Plan, data: st.DataObject) -> N
     laws.check_fused(data.draw(samples(plan)))
 
 
+@pytest.mark.hazard(15)
 @every(PLANS)
 @few
 @given(data=st.data(), layout=st.sampled_from(list(laws.LAYOUTS)))
@@ -148,6 +149,7 @@ def test_the_laws_hold_off_the_real_axis(plan: Plan) -> None:
 # ------------------------------------------------------------------------------ dtype and shape
 
 
+@pytest.mark.hazard(10)
 @every(PLANS)
 @few
 @given(data=st.data())
@@ -155,6 +157,7 @@ def test_float32_stays_float32(plan: Plan, data: st.DataObject) -> None:
     laws.check_float32(data.draw(samples(plan)))
 
 
+@pytest.mark.hazard(14)
 @every(DRAWN)
 @few
 @given(data=st.data())
@@ -164,6 +167,7 @@ def test_empty_arrays_have_empty_gradients(plan: Plan, data: st.DataObject) -> N
         laws.check_empty(drawn)
 
 
+@pytest.mark.hazard(6)
 @every([plan for plan in MOVING if plan.case is not None])
 def test_backward_adds_into_owned_arrays(plan: Plan) -> None:
     laws.check_accumulation(next(iter_samples(plan)))

@@ -178,6 +178,8 @@ def test_matrix_norms_are_numpys(order, keepdims):
     np.testing.assert_allclose(found, np.linalg.norm(x[0], order), rtol=1e-13)
 
 
+@pytest.mark.hazard(20)
+@pytest.mark.hazard("beyond: zero")
 @pytest.mark.parametrize("order", [None, 2, 1, np.inf, -np.inf, 0, 3, 2.5, 1.5, 1.1])
 def test_the_zero_vector_has_the_gradient_0_at_both_orders(order):
     def f(x):
@@ -187,6 +189,7 @@ def test_the_zero_vector_has_the_gradient_0_at_both_orders(order):
     np.testing.assert_array_equal(hessian(f)(np.zeros(3)).numpy(), np.zeros((3, 3)))
 
 
+@pytest.mark.hazard(20)
 @pytest.mark.parametrize("order", MATRIX_ORDERS)
 def test_the_zero_matrix_has_the_gradient_0_at_both_orders(order):
     def f(x):

@@ -48,6 +48,7 @@ def softmax(z: Any) -> Any:
 # ------------------------------------------------------------------------------ cross-entropy
 
 
+@pytest.mark.hazard(18)
 @pytest.mark.parametrize("loss", [100.0, 700.0, 1e5])
 def test_a_large_cross_entropy_is_not_clipped(loss: float) -> None:
     z = leaf([[0.0, loss]])
@@ -58,6 +59,7 @@ def test_a_large_cross_entropy_is_not_clipped(loss: float) -> None:
     assert ops.softmax_cross_entropy(leaf([[0.0, loss]]), np.array([1])).item() <= np.exp(-100)
 
 
+@pytest.mark.hazard(18)
 def test_cross_entropy_of_impossible_classes() -> None:
     z = leaf([[0.0, -INF, 0.0]])
     found = ops.softmax_cross_entropy(z, np.array([0]))
@@ -133,6 +135,7 @@ def test_no_row_that_counts_has_loss_zero() -> None:
     assert ops.mean_squared_error(np.zeros(0), np.zeros(0)) == 0
 
 
+@pytest.mark.hazard(25)
 @pytest.mark.parametrize("label", [-1, 3, 10**6])
 @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"reduction": "none"}])
 def test_a_label_that_is_no_class_is_an_index_error(label: int, options: dict[str, Any]) -> None:
@@ -161,6 +164,7 @@ def test_cross_entropy_refuses(labels: Any, options: dict[str, Any], message: st
         ops.softmax_cross_entropy(leaf(np.zeros((2, 3))), labels, **options)
 
 
+@pytest.mark.hazard(26)
 @pytest.mark.parametrize("loss", [ops.mean_squared_error, ops.binary_cross_entropy_with_logits])
 def test_a_loss_does_not_broadcast_its_target(loss: Any) -> None:
     for prediction in (leaf(np.zeros(3)), np.zeros(3)):
@@ -418,6 +422,7 @@ def test_what_is_ignored_may_be_anything() -> None:
         assert logp.grad[0].tolist() == [0, 0]
 
 
+@pytest.mark.hazard(25)
 @pytest.mark.parametrize(
     "row", [ops.nll_loss, ops.softmax_focal_loss, ops.multi_margin_loss], ids=lambda row: row.name
 )
@@ -446,6 +451,7 @@ PAIRS = [
 ]  # fmt: skip
 
 
+@pytest.mark.hazard(26)
 @pytest.mark.parametrize("row", PAIRS, ids=lambda row: row.name)
 def test_a_row_against_a_column_is_refused_with_the_fix(row: Any) -> None:
     for prediction in (leaf(np.full(3, 0.5)), np.full(3, 0.5)):
@@ -525,6 +531,7 @@ def test_labels_of_margins_must_be_whole_numbers() -> None:
 # ------------------------------------------------------------------------------ both ends
 
 
+@pytest.mark.hazard(18)
 def test_losses_from_logits_are_exact_at_a_thousand() -> None:
     x = np.array([-1000.0, 1000.0])
     wrong, right = np.array([1, 0]), np.array([0, 1])

@@ -224,6 +224,8 @@ def test_log_softmax_is_exact_far_from_zero(shift: float) -> None:
     assert far.tolist() == [0, -2000]
 
 
+@pytest.mark.hazard(17)
+@pytest.mark.hazard("beyond: softmax")
 @pytest.mark.parametrize("row", [ops.softmax, ops.log_softmax, ops.logsumexp])
 @given(data=st.data())
 def test_minus_infinity_anywhere_gives_no_nan_to_second_order(

@@ -102,6 +102,8 @@ class Strict:
                 raise RefusedError(f"np.{ufunc.__name__} was to write to a NumPy array")
             kwargs["out"] = tuple(a._array for a in out)
         found = ufunc(*(plain(a, ufunc.__name__) for a in inputs), **kwargs)
+        if isinstance(found, tuple):
+            return tuple(Strict(part, all_known(inputs)) for part in found)
         return out[0] if out is not None else Strict(found, all_known(inputs))
 
     def __array_function__(

@@ -34,6 +34,7 @@ def gradient(f: Callable[[Tensor], Any], data: Any) -> Any:
 # ------------------------------------------------------------------------------ extremes
 
 
+@pytest.mark.hazard(22)
 @pytest.mark.acceptance("N5")
 @pytest.mark.parametrize(("row", "extreme"), [(ops.max, 3.0), (ops.min, -3.0)])
 def test_tied_extremes_share_the_gradient_equally(row: Any, extreme: float) -> None:
@@ -46,6 +47,7 @@ def test_tied_extremes_share_the_gradient_equally(row: Any, extreme: float) -> N
     assert third.tolist() == [[1 / 3]] * 3
 
 
+@pytest.mark.hazard(14)
 def test_an_extreme_of_nothing_is_refused_and_a_sum_is_not() -> None:
     empty = leaf(np.zeros((0, 3)))
     with pytest.raises(ValueError, match="zero-size"):
@@ -60,6 +62,7 @@ def test_an_extreme_of_nothing_is_refused_and_a_sum_is_not() -> None:
 # ------------------------------------------------------------------------------ products and spread
 
 
+@pytest.mark.hazard(23)
 @pytest.mark.acceptance("N11")
 @pytest.mark.parametrize("values", [[0, 2, 3], [0, 0, 3], [0, 0, 0], [1, -2, 0, 4, 5], [7], []])
 def test_prod_is_exact_with_zeros_to_second_order(values: list[float]) -> None:
@@ -75,6 +78,7 @@ def test_prod_is_exact_with_zeros_to_second_order(values: list[float]) -> None:
     assert hessian(ops.prod)(x).numpy().tolist() == second
 
 
+@pytest.mark.hazard(23)
 def test_prod_over_axes_with_zeros() -> None:
     x = np.array([[0.0, 2.0], [3.0, 0.0]])
     assert gradient(lambda x: ops.prod(x, axis=0), x).tolist() == [[3, 0], [0, 2]]
@@ -102,6 +106,7 @@ def test_reductions_of_float32_count_in_float32() -> None:
 # ------------------------------------------------------------------------------ softmax family
 
 
+@pytest.mark.hazard(17)
 def test_softmax_and_logsumexp_do_not_overflow() -> None:
     x = np.array([1000.0, 1000.0, -1000.0])
     assert ops.logsumexp(leaf(x)).item() == pytest.approx(1000 + np.log(2), rel=1e-15)
@@ -124,6 +129,7 @@ def test_softmax_of_large_logits() -> None:
     assert found == pytest.approx([9.999546e-1, 4.53978686e-5, 2.06106005e-9], rel=1e-7)
 
 
+@pytest.mark.hazard(17)
 def test_entries_of_minus_infinity_have_probability_zero() -> None:
     x = np.array([0.0, -INF, 0.0])
     assert ops.softmax(leaf(x)).tolist() == [0.5, 0, 0.5]
@@ -136,6 +142,8 @@ def test_entries_of_minus_infinity_have_probability_zero() -> None:
     assert picked.tolist() == [0.25, 0, -0.25]
 
 
+@pytest.mark.hazard(17)
+@pytest.mark.hazard("beyond: softmax")
 def test_a_row_of_minus_infinity_gives_no_nan() -> None:
     x = np.array([[-INF, -INF], [0.0, 0.0]])
     assert ops.softmax(leaf(x)).tolist() == [[0, 0], [0.5, 0.5]]
@@ -297,6 +305,7 @@ def test_of_values_set_twice_the_last_is_taken_and_gets_the_gradient() -> None:
     assert broadcast.grad.item() == 1
 
 
+@pytest.mark.hazard(24)
 def test_repeated_indices_sum() -> None:
     assert gradient(lambda x: x[[1, 1, 1]], np.zeros(3)).tolist() == [0, 3, 0]
     assert gradient(lambda x: x[Tensor([1, 1])], np.zeros(3)).tolist() == [0, 2, 0]

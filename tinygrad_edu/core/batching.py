@@ -57,9 +57,7 @@ def _record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         raise _escaped(op.name)
     batched = [isinstance(a, Batched) and a.level is level for a in args]
     arrays = [a.value if moves else a for a, moves in zip(args, batched, strict=True)]
-    # A signature without letters says that every element stands alone; a `Function` has none.
-    alone = op.kind == "elementwise" or (op.signature and not op.signature.strip("()->,"))
-    rule = "pointwise" if op.batch is None and alone else op.batch
+    rule = how(op)
     if rule is None:
         result = _one_by_one(op, batched, arrays, params)
     elif isinstance(rule, str):
@@ -71,8 +69,8 @@ def _record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
 
 def how(op: Op) -> str | Callable[..., Any] | None:
     """Return how a row with rules is called for a whole batch, in the words of its fact `batch`."""
-    # A signature without letters says that every element stands alone.
-    alone = op.kind == "elementwise" or not op.signature.strip("()->,")
+    # A signature without letters says that every element stands alone; a `Function` has none.
+    alone = op.kind == "elementwise" or (op.signature and not op.signature.strip("()->,"))
     return "pointwise" if op.batch is None and alone else op.batch
 
 

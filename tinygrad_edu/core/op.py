@@ -737,16 +737,15 @@ def _check_facts(name: str, facts: Mapping[str, Any]) -> None:
 
 
 def _declaring_file() -> str:
-    """Return the last name of the module that called a declaration, through whatever wrappers."""
-    frame: Any = sys._getframe(1)
-    caller = frame
-    for _ in range(12):  # wrappers of this file's functions may stand between them
-        if frame is None:
-            break
-        if frame.f_globals["__name__"] == __name__:
-            caller = frame.f_back
+    """Return the last name of the module that declares a row, through whatever wrappers."""
+    frame = sys._getframe(1)
+    # A decorator of a declaration passes everything on: (*args, **kwargs) and nothing else.
+    while frame.f_back is not None and (
+        frame.f_globals is globals()
+        or (not frame.f_code.co_argcount and frame.f_code.co_flags & 0xC == 0xC)
+    ):
         frame = frame.f_back
-    name: str = caller.f_globals["__name__"]
+    name: str = frame.f_globals["__name__"]
     return name.rpartition(".")[2]
 
 

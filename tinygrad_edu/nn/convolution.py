@@ -204,7 +204,7 @@ class Conv2d(_Convolution):
     activation : {"identity", "sigmoid", "relu", "tanh"}, optional
         What is applied to the result, in the same pass; nothing by default.
     weight : str, initialiser, or array_like, optional
-        Initial weights, shape (maps, channels / groups, *size); "he" with ReLU and "xavier"
+        Initial weights, shape ``(maps, channels / groups, *size)``; "he" with ReLU and "xavier"
         otherwise (see ``nn/init.py``).
     rng : Generator or int, optional
         Where the weights are drawn from; the generator of `manual_seed` by default.
@@ -280,8 +280,8 @@ class ConvTranspose2d(_Convolution):
     Parameters
     ----------
     channels, maps, size
-        As of `Conv2d`; the weight is (channels, maps / groups, *size), as of the convolution that
-        is transposed.
+        As of `Conv2d`; the weight is ``(channels, maps / groups, *size)``, as of the convolution
+        that is transposed.
     output_padding : int or tuple of int
         Elements by which the result is longer; less than the stride. Several lengths are shortened
         to one by a convolution with a stride, and this says which of them is meant.

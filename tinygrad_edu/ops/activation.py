@@ -23,6 +23,7 @@ __all__ = [
     "erf",
     "erfc",
     "erfinv",
+    "expit",
     "geglu",
     "gelu",
     "gelu_tanh",
@@ -37,6 +38,7 @@ __all__ = [
     "leaky_relu",
     "log_cosh",
     "log_sigmoid",
+    "logit",
     "logsigmoid",
     "mish",
     "prelu",
@@ -400,6 +402,39 @@ gelu_tanh = elementwise(
     latex=r"\frac{x}{2} \left(1 + \tanh \sqrt{\tfrac{2}{\pi}} (x + 0.044715\,x^3)\right)",
 )  # fmt: skip
 
+
+def _logit(x: Any, *, eps: float | None = None) -> Any:
+    if eps is not None:
+        if not 0 <= eps <= 0.5:
+            raise OpError(explain("logit", f"eps={eps!r}", fix="give a number from 0 to 0.5"))
+        x = np.clip(x, eps, 1 - eps)
+    middle = (x > 0.25) & (x < 0.75)
+    inner = np.where(middle, x, 0.5)  # 2 x - 1 is exact there, so no digit is lost near 1/2
+    # Outside of 0 and 1 the logarithm is that of a negative number: nan, and NumPy's warning.
+    with np.errstate(divide="ignore"):
+        outer = np.log(x) - np.log1p(-x)
+    return np.where(middle, np.log1p((2 * inner - 1) / (1 - inner)), outer)
+
+
+def _logit_slope(_y: Any, x: Any, *, eps: float | None) -> Any:
+    if eps is None:
+        return 1 / (x * (1 - x))
+    inside = _within(x, eps, 1 - eps)
+    held = np.where(inside, x, 0.5)
+    return np.where(inside, 1 / (held * (1 - held)), 0)
+
+
+logit = elementwise(
+    _logit, _logit_slope,
+    doc="Logarithm of the odds, the inverse of sigmoid; x is first limited to eps and 1 - eps.",
+    formula="ln(x / (1 - x))", latex=r"\ln \frac{x}{1 - x}", pattern="scale",
+    domain={"x": (0.0, 1.0)}, singular=True,
+    policy="0 and 1: infinite, but 0 where the cotangent is 0; with eps 0 at both limits and "
+    "outside",
+    cases=(case((2, 3)), case((2, 3), eps=0.01), case((), eps=0.3), case(())),
+    kinks={"x": (0.3, 0.7)},
+)  # fmt: skip
+
 # ------------------------------------------------------------------------------ error function
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969),
@@ -635,4 +670,5 @@ softmax2d = composite(
 
 swish, log_sigmoid = silu, logsigmoid
 hard_tanh, hard_sigmoid, hard_swish = hardtanh, hardsigmoid, hardswish
-"""Names of TensorFlow and JAX."""
+expit = sigmoid
+"""Names of TensorFlow, JAX and SciPy."""

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view as numpys_windows
 
 from tinygrad_edu.core.op import Op, case, composite, linear, op
 from tinygrad_edu.errors import OpError, OpTypeError, explain
-from tinygrad_edu.ops.index import scatter, setitem
+from tinygrad_edu.ops.index import flatnonzero, scatter, setitem, take
 from tinygrad_edu.ops.shape import (
     broadcast_to,
     concatenate,
@@ -61,6 +61,7 @@ __all__ = [
     "sliding_window_view",
     "tile",
     "tril",
+    "trim_zeros",
     "triu",
     "unflatten",
     "unfold",
@@ -940,6 +941,34 @@ vander = composite(
     signature="(m)->(m,n)",
     cases=(case((3,)), case((3,), N=2), case((2,), N=4, increasing=True), case((2,), N=1)),
 )
+
+
+def _trim_zeros(x: Any, *, trim: str = "fb", axis: Axis = None) -> Any:
+    """Cut off the zeros in front, behind, or at both ends, along all axes or some."""
+    ends = trim.lower()
+    if ends not in ("f", "b", "fb", "bf"):
+        raise OpError(explain("trim_zeros", f"trim={trim!r}", fix="use 'f', 'b' or 'fb'"))
+    axes = range(np.ndim(x)) if axis is None else np.atleast_1d(axis).tolist()
+    # Asked of all before any is cut: the whole box of what is not zero is kept.
+    there = np.not_equal(x, 0)
+    for place in [i % np.ndim(x) for i in axes]:
+        others = tuple(i for i in range(np.ndim(x)) if i != place)
+        found = np.any(there, axis=others) if others else there
+        kept = np.logical_or(found, True)
+        if "f" in ends:
+            kept = np.logical_and(kept, np.cumsum(found) > 0)
+        if "b" in ends:
+            kept = np.logical_and(kept, np.flip(np.cumsum(np.flip(found))) > 0)
+        x = take(x, flatnonzero(kept), place)
+    return x
+
+
+trim_zeros = composite(
+    _trim_zeros, functions=(np.trim_zeros,), formula="x without zeros at its ends",
+    latex=r"x_a, \ldots, x_b", pattern="route", signature="(n)->(m)",
+    policy="which zeros are cut off jumps; the others get their gradient",
+    cases=(case((4,)), case((2, 3)), case((3, 2), axis=0), case((3,), trim="f")),
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------ joins
 

@@ -24,7 +24,11 @@ from tinygrad_edu.core.op import case, composite, elementwise, linear, op
 __all__ = [
     "abs",
     "absolute",
+    "acos",
+    "acosh",
     "add",
+    "addcdiv",
+    "addcmul",
     "arccos",
     "arccosh",
     "arcsin",
@@ -32,8 +36,17 @@ __all__ = [
     "arctan",
     "arctan2",
     "arctanh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
     "bitwise_and",
+    "bitwise_count",
+    "bitwise_invert",
+    "bitwise_left_shift",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "cbrt",
     "ceil",
@@ -44,20 +57,29 @@ __all__ = [
     "cosh",
     "deg2rad",
     "degrees",
+    "div",
     "divide",
     "divmod",
+    "eq",
     "equal",
     "exp",
     "exp2",
     "expm1",
+    "exponent",
     "fabs",
+    "fix",
+    "float_power",
     "floor",
     "floor_divide",
     "fmax",
     "fmin",
     "fmod",
+    "frexp",
+    "gcd",
+    "ge",
     "greater",
     "greater_equal",
+    "gt",
     "heaviside",
     "hypot",
     "invert",
@@ -65,7 +87,13 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
+    "lcm",
     "ldexp",
+    "le",
+    "left_shift",
+    "lerp",
     "less",
     "less_equal",
     "log",
@@ -78,20 +106,27 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "lt",
     "maximum",
     "minimum",
+    "mod",
     "modf",
+    "mul",
     "multiply",
     "nan_to_num",
+    "ne",
+    "neg",
     "negative",
     "nextafter",
     "not_equal",
     "positive",
+    "pow",
     "power",
     "rad2deg",
     "radians",
     "reciprocal",
     "remainder",
+    "right_shift",
     "rint",
     "round",
     "rsqrt",
@@ -100,13 +135,17 @@ __all__ = [
     "sin",
     "sinc",
     "sinh",
+    "spacing",
     "sqrt",
     "square",
+    "sub",
     "subtract",
     "tan",
     "tanh",
+    "true_divide",
     "trunc",
     "where",
+    "xlog1py",
     "xlogy",
 ]
 
@@ -199,6 +238,21 @@ power = elementwise(
     policy="a = 0: for a 0 where 0 ≤ b < 1, infinite where b < 0; for b 0 where a ≤ 0",
 )  # fmt: skip
 
+
+def _float_power(a: Any, b: Any) -> Any:
+    """Raise to a power, whole numbers as floats."""
+    wide = np.result_type(a, b).kind in "biu"
+    return np.power(a * 1.0 if wide else a, b)
+
+
+float_power = composite(
+    _float_power, functions=(np.float_power,), formula="a ** b", latex="a^b", pattern="scale",
+    signature="(),()->()", domain={"a": _POSITIVE}, singular=True,
+    policy="as power; float32 stays float32, of which NumPy makes float64: for that, convert a "
+    "first, as in a.astype(np.float64)",
+    cases=(case((2, 3), (2, 3)), case((3,), (2, 1)), case((), ())),
+)  # fmt: skip
+
 # ------------------------------------------------------------------------------ sign and rounding
 
 positive = elementwise(
@@ -253,8 +307,10 @@ ceil = elementwise(
     np.ceil, 0, doc="Smallest whole number not below.", formula="⌈x⌉",
     latex=r"\lceil x \rceil", domain={"x": (0.1, 0.9)}, **_JUMPS,
 )  # fmt: skip
+# NumPy's other name of trunc, which NumPy 2.5 warns of.
+_FIX = (np.fix,) if np.lib.NumpyVersion(np.__version__) < "2.5.0" else ()
 trunc = elementwise(
-    np.trunc, 0, doc="Whole number towards 0.", formula="trunc(x)",
+    np.trunc, 0, functions=_FIX, doc="Whole number towards 0.", formula="trunc(x)",
     latex=r"\operatorname{trunc} x", domain={"x": (0.1, 0.9)}, **_JUMPS,
 )  # fmt: skip
 rint = elementwise(
@@ -301,6 +357,29 @@ def _divmod(a: Any, b: Any) -> Any:
     return np.floor_divide(a, b), np.remainder(a, b)
 
 
+def _exponent(x: Any) -> Any:
+    return np.frexp(x)[1]
+
+
+def _frexp(x: Any) -> Any:
+    """Return a number from 1/2 to 1 and the power of 2 that x is it times; a tuple."""
+    power = exponent(x)
+    return np.ldexp(x, -power), power
+
+
+exponent = op(
+    _exponent, None, doc="The power of 2 that is just above |x|, 0 for 0.",
+    formula="⌊log₂ |x|⌋ + 1", latex=r"\lfloor \log_2 |x| \rfloor + 1", pattern="none",
+    signature="()->()", arguments=("x",), cases=(case((2, 3)), case(())),
+    policy="the result is a whole number, which jumps: no gradient flows",
+)  # fmt: skip
+frexp = composite(
+    _frexp, functions=(np.frexp,), formula="x / 2^e, e", latex=r"x\,2^{-e},\ e",
+    signature="()->(),()", pattern="scale",
+    policy="the first has the slope 2^-e, at its jumps too; the second is a whole number without "
+    "a gradient",
+    cases=(case(np.array([[1.4, -2.3, 0.6]])), case(np.array(-0.3))),
+)  # fmt: skip
 _IN_PARTS: dict[str, Any] = {"pattern": "scale", "policy": "at the jumps as if there were none"}
 modf = composite(
     _modf, functions=(np.modf,), formula="x - trunc(x), trunc(x)",
@@ -434,6 +513,21 @@ xlogy = elementwise(
     doc="a times the logarithm of b, 0 where a is 0.", formula="a ln b", latex=r"a \ln b",
     pattern="scale", domain={"a": _POSITIVE, "b": _POSITIVE}, singular=True,
     policy="a = 0: 0 for b; for a ln b, but 0 where b ≤ 0",
+)  # fmt: skip
+
+
+def _xlog1py(a: Any, b: Any) -> Any:
+    return a * np.log1p(np.where(a == 0, 0, b))
+
+
+xlog1py = elementwise(
+    _xlog1py,
+    lambda _y, a, b: np.log1p(np.where((a == 0) & (b <= -1), 0, b)),
+    lambda _y, a, b: a / np.where((b == -1) & (a == 0), 1, 1 + b),
+    doc="a times the logarithm of 1 + b, exact for small b, 0 where a is 0.",
+    formula="a ln(1 + b)", latex=r"a \ln(1 + b)", pattern="scale",
+    domain={"a": _POSITIVE, "b": (-1.0, _INF)}, singular=True,
+    policy="a = 0: 0 for b; for a ln(1 + b), but 0 where b ≤ -1",
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ trigonometry
@@ -731,6 +825,31 @@ bitwise_xor = op(
     np.bitwise_xor, None, None, doc="Bits set in exactly one.", formula="a ^ b",
     latex=r"a \oplus b", **_OF_BITS,
 )  # fmt: skip
+_WHOLE: dict[str, Any] = {
+    **_OF_TWO,
+    "policy": "for whole numbers: no gradient flows",
+    "cases": (case(np.array([6, 9, 5]), np.array([[4], [3]])), case(np.array([8, 2]), np.array(1))),
+}
+left_shift = op(
+    np.left_shift, None, None, doc="Bits moved up.", formula="a 2^b", latex=r"a \ll b", **_WHOLE,
+)  # fmt: skip
+right_shift = op(
+    np.right_shift, None, None, doc="Bits moved down.", formula="⌊a / 2^b⌋", latex=r"a \gg b",
+    **_WHOLE,
+)  # fmt: skip
+gcd = op(
+    np.gcd, None, None, doc="Greatest common divisor.", formula="gcd(a, b)",
+    latex=r"\gcd(a, b)", **_WHOLE,
+)  # fmt: skip
+lcm = op(
+    np.lcm, None, None, doc="Least common multiple.", formula="lcm(a, b)",
+    latex=r"\operatorname{lcm}(a, b)", **_WHOLE,
+)  # fmt: skip
+bitwise_count = op(
+    np.bitwise_count, None, doc="Number of bits that are set in |x|.", formula="#{bits of |x|}",
+    latex=r"\sum_i b_i(|x|)",
+    **{**_OF_ONE, "cases": (case(np.array([6, 5, 0])),), "policy": _WHOLE["policy"]},
+)  # fmt: skip
 invert = op(
     np.invert, None, doc="All bits turned.", formula="~x", latex=r"\sim x",
     **{**_OF_ONE, "cases": (case(_BOOLEANS[0]), case(np.array([6, 5])))},
@@ -748,9 +867,32 @@ isfinite = op(
     latex=r"|x| < \infty", **_OF_ONE,
 )  # fmt: skip
 
+
+def _isposinf(x: Any) -> Any:
+    return np.isposinf(x)
+
+
+def _isneginf(x: Any) -> Any:
+    return np.isneginf(x)
+
+
 signbit = op(
     np.signbit, None, doc="Whether the sign is minus, also of -0 and nan.", formula="sign(x) = -",
     latex=r"\operatorname{sign} x = -", **_OF_ONE,
+)  # fmt: skip
+
+isposinf = op(
+    _isposinf, None, functions=(np.isposinf,), doc="Whether it is plus infinity.",
+    formula="x = ∞", latex=r"x = \infty", **_OF_ONE,
+)  # fmt: skip
+isneginf = op(
+    _isneginf, None, functions=(np.isneginf,), doc="Whether it is minus infinity.",
+    formula="x = -∞", latex=r"x = -\infty", **_OF_ONE,
+)  # fmt: skip
+spacing = op(
+    np.spacing, None, doc="The distance to the next number of the dtype away from 0.",
+    formula="one last digit of x", latex=r"\mathrm{ulp}(x)",
+    **{**_OF_ONE, "policy": "it is about digits, not about the value: no gradient flows"},
 )  # fmt: skip
 
 
@@ -770,8 +912,54 @@ nextafter = op(
     **{**_OF_TWO, "policy": "it is about digits, not about the value: no gradient flows"},
 )  # fmt: skip
 
+# ------------------------------------------------------------------------------ mixtures
+
+
+def _lerp(a: Any, b: Any, weight: Any) -> Any:
+    """Mix two values: a for weight 0, b for weight 1, on a straight line between and beyond."""
+    # Counted from the nearer end, so that both ends are exact.
+    across = b - a
+    return np.where(weight < 0.5, a + weight * across, b - across * (1 - weight))
+
+
+def _addcmul(x: Any, a: Any, b: Any, *, value: float = 1) -> Any:
+    """Add a product to x, `value` times."""
+    return x + (a * b if value == 1 else value * (a * b))
+
+
+def _addcdiv(x: Any, a: Any, b: Any, *, value: float = 1) -> Any:
+    """Add a quotient to x, `value` times."""
+    return x + (np.divide(a, b) if value == 1 else value * np.divide(a, b))
+
+
+_OF_THREE = (case((2, 3), (2, 3), (2, 3)), case((2, 1), (3,), ()))
+_TIMES = (*_OF_THREE, case((2, 3), (3,), (2, 1), value=-0.5))
+lerp = composite(
+    _lerp, formula="a + weight (b - a)", latex="a + w (b - a)", pattern="scale",
+    signature="(),(),()->()", cases=(*_OF_THREE, case((3,), (3,), np.array([0.0, 0.5, 1.0]))),
+    accepts_complex=False,
+)  # fmt: skip
+addcmul = composite(
+    _addcmul, formula="x + value a b", latex=r"x + v\,a\,b", pattern="swap",
+    signature="(),(),()->()", cases=_TIMES,
+)  # fmt: skip
+addcdiv = composite(
+    _addcdiv, formula="x + value a / b", latex=r"x + v \frac{a}{b}", pattern="scale",
+    signature="(),(),()->()", cases=_TIMES, domain={"b": _POSITIVE}, singular=True,
+    policy="b = 0: infinite, but 0 where the cotangent is 0",
+)  # fmt: skip
+
 # ------------------------------------------------------------------------------ other names
 
 abs, clamp = absolute, clip
 degrees, radians, fabs = rad2deg, deg2rad, absolute
+bitwise_left_shift, bitwise_right_shift, bitwise_invert = left_shift, right_shift, invert
+acos, acosh, asin, asinh, atan, atan2, atanh = (
+    arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh,
+)  # fmt: skip
+pow, fix, true_divide, mod = power, trunc, divide, remainder
 """Python's, PyTorch's and NumPy's other names."""
+
+neg, sub, mul, div = negative, subtract, multiply, divide
+eq, ne, lt, le, gt, ge = equal, not_equal, less, less_equal, greater, greater_equal
+"""PyTorch's short names."""

@@ -108,7 +108,7 @@ def _lgamma(x: Any) -> Any:
 def _digamma(x: Any) -> Any:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = x * 1.0
-        t, sums = np.where(x < 0, 1 - x, x), x * 0
+        t, sums = np.where(x < 0, 1 - x, x), np.zeros_like(x)
         for _ in range(10):
             before = t < _FAR
             sums = np.where(before, sums - 1 / np.where(t == 0, x, t), sums)
@@ -143,7 +143,7 @@ def _polygamma(x: Any, *, n: int) -> Any:
     s, sign = int(n) + 1, (-1) ** n
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = x * 1.0
-        t, sums = np.where(x < 0, 1 - x, x), x * 0
+        t, sums = np.where(x < 0, 1 - x, x), np.zeros_like(x)
         for _ in range(12 + n // 2):
             sums = sums + t**-s
             t = t + 1

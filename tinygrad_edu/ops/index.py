@@ -31,6 +31,7 @@ __all__ = [
     "index_fill",
     "index_put",
     "index_select",
+    "ix_",
     "masked_fill",
     "masked_scatter",
     "masked_select",
@@ -558,6 +559,37 @@ compress = composite(
 extract = composite(
     _extract, functions=(np.extract,), formula="x[condition]", latex="x_M", **_MASKED,
     cases=(case(_GRID, (2, 3)), case(np.array([0, 2, 0, 1, 0, 0]), (2, 3))),
+)  # fmt: skip
+
+
+def _ix_(*args: Any) -> Any:
+    """Give each vector its own axis, so that together they index all combinations; a tuple."""
+    for place, vector in enumerate(args):
+        if np.ndim(vector) != 1:
+            raise OpError(
+                explain(
+                    "ix_",
+                    f"argument {place} has {np.ndim(vector)} axes",
+                    fix="give a vector for each axis",
+                )
+            )
+    found = []
+    for place, vector in enumerate(args):
+        own = nonzero(vector)[0] if np.result_type(vector) == np.bool_ else vector
+        behind = len(args) - 1 - place
+        found.append(reshape(own, (*(1,) * place, np.shape(own)[0], *(1,) * behind)))
+    return tuple(found)
+
+
+ix_ = composite(
+    _ix_, functions=(np.ix_,), arguments=("args",), variadic=True, order="*args",
+    formula="args[k] on axis k", latex=r"x^{(k)}_{i_k}", pattern="reshape",
+    signature="(m),(n)->(m,n)",
+    policy="indices have no gradient; of other numbers it passes",
+    cases=(
+        case((2,), (3,)), case((3,)), case((2,), np.array([True, False, True]), (1,)),
+        case((2,), np.array([0, 2])),
+    ),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ choices

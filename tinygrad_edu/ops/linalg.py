@@ -24,6 +24,7 @@ __all__ = [
     "dot",
     "einsum",
     "euclidean_norm",
+    "ger",
     "inner",
     "kron",
     "linalg_cross",
@@ -877,5 +878,5 @@ norm = composite(
     ), **_NORM,
 )  # fmt: skip
 
-bmm, mm, mv, baddbmm = matmul, matmul, matmul, addmm
+bmm, mm, mv, baddbmm, ger = matmul, matmul, matmul, addmm, outer
 """PyTorch's names."""

@@ -26,6 +26,7 @@ from tinygrad_edu.ops.loss import (
 )
 
 __all__ = [
+    "cdist",
     "cosine_embedding_loss",
     "cosine_similarity",
     "hinge_embedding_loss",
@@ -272,6 +273,28 @@ pairwise_distance = composite(
         case((2, 3), (3,), p=1.0, keepdims=True),
         case((2, 3), (2, 3), p=3.0, eps=1e-3),
         case((2, 1), (2, 1), p=math.inf),
+    ),
+)
+
+
+def _cdist(a: Any, b: Any, *, p: float = 2.0) -> Any:
+    return _pairwise_distance(np.expand_dims(a, -2), np.expand_dims(b, -3), p=p)
+
+
+cdist = composite(
+    _cdist,
+    doc="Distances of every row of a from every row of b, by the p-norm.",
+    formula="(Σ |a[i] - b[j]|^p)^(1/p)",
+    latex=r"\left(\sum_k |a_{ik} - b_{jk}|^p\right)^{1/p}",
+    pattern="scale",
+    signature="(m,k),(n,k)->(m,n)",
+    domain={"a": (2.0, 3.0), "b": (0.0, 1.0)},
+    policy="where two rows are equal the gradient is 0",
+    cases=(
+        case((2, 3), (4, 3)),
+        case((2, 2, 3), (3, 3), p=1.0),
+        case((2, 3), (2, 3), p=3.0),
+        case((3, 1), (2, 1), p=math.inf),
     ),
 )
 

@@ -28,6 +28,7 @@ __all__ = [
     "digitize",
     "histogram_bin_edges",
     "kthvalue",
+    "lexsort",
     "median",
     "msort",
     "nanmedian",
@@ -158,6 +159,32 @@ argpartition = op(
     functions=(np.argpartition,), order="x kth axis kind order", **_INDICES,
     cases=(case((6,), kth=2), case((2, 5), kth=(1, 3), axis=1)),
     batch="axis",
+)  # fmt: skip
+
+
+def _lexsort(*keys: Any, axis: int = -1) -> Any:
+    return np.lexsort(keys, axis)
+
+
+def _lexsort_batch(row: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+    """Sort the keys of every example; those that all share are repeated for each."""
+    size = next(len(a) for a, moves in zip(arrays, batched, strict=True) if moves)
+    keys = [
+        a if moves else np.broadcast_to(a, (size, *np.shape(a)))
+        for a, moves in zip(arrays, batched, strict=True)
+    ]
+    return row.through(keys, {"axis": params["axis"] % (keys[0].ndim - 1) + 1})
+
+
+lexsort = op(
+    _lexsort, None, doc="The indices that sort by several keys, of which the last counts most.",
+    formula="lexsort keys", latex=r"\pi: k_{\pi(i)} = k_{(i)}", signature="(n),(n)->(n)",
+    functions=(np.lexsort,), variadic=True, **{**_INDICES, "arguments": ("keys",)},
+    params={"axis": -1},
+    cases=(
+        case((4,), np.array([1.0, 0.0, 1.0, 0.0])), case((2, 3), (2, 3), axis=0), case((3,)),
+    ),
+    batch=_lexsort_batch,
 )  # fmt: skip
 
 

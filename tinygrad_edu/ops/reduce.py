@@ -17,6 +17,8 @@ Axis = int | tuple[int, ...] | None
 
 __all__ = [
     "all",
+    "amax",
+    "amin",
     "any",
     "argmax",
     "argmin",
@@ -42,8 +44,10 @@ __all__ = [
     "ptp",
     "softmax",
     "std",
+    "std_mean",
     "sum",
     "var",
+    "var_mean",
 ]
 
 
@@ -755,3 +759,32 @@ count_nonzero = op(
     order="x axis keepdims", **_COUNTING,
     batch="axes",
 )  # fmt: skip
+
+# ------------------------------------------------------------------------------ together
+
+
+def _var_mean(x: Any, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Return the variance and the mean over axes; a tuple."""
+    return var(x, axis, ddof=ddof, keepdims=keepdims), mean(x, axis, keepdims=keepdims)
+
+
+def _std_mean(x: Any, *, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Return the standard deviation and the mean over axes; a tuple."""
+    return std(x, axis, ddof=ddof, keepdims=keepdims), mean(x, axis, keepdims=keepdims)
+
+
+_TOGETHER: dict[str, Any] = {
+    "pattern": "sum",
+    "signature": "(n)->(),()",
+    "policy": "ddof is 0, as in NumPy; PyTorch's functions of these names have 1",
+    "cases": (case((5,)), case((2, 3), axis=1, ddof=1), case((2, 3), axis=(0, 1), keepdims=True)),
+}
+var_mean = composite(
+    _var_mean, formula="Σ (x - mean)² / (n - ddof), mean", latex=r"\sigma^2,\ \mu", **_TOGETHER,
+)  # fmt: skip
+std_mean = composite(
+    _std_mean, formula="√(Σ (x - mean)² / (n - ddof)), mean", latex=r"\sigma,\ \mu", **_TOGETHER,
+)  # fmt: skip
+
+amax, amin = max, min
+"""NumPy's and PyTorch's other names."""

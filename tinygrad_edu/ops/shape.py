@@ -15,6 +15,9 @@ from tinygrad_edu.core.op import Op, case, composite, linear
 from tinygrad_edu.errors import OpError, explain
 
 __all__ = [
+    "asanyarray",
+    "ascontiguousarray",
+    "asfortranarray",
     "astype",
     "atleast_1d",
     "atleast_2d",
@@ -23,22 +26,30 @@ __all__ = [
     "concat",
     "concatenate",
     "copy",
+    "expand",
     "expand_dims",
     "flatten",
     "hstack",
     "identity",
     "moveaxis",
+    "movedim",
+    "narrow",
     "permute",
+    "permute_dims",
     "ravel",
     "reshape",
+    "row_stack",
     "split",
     "squeeze",
     "stack",
     "sum_to",
     "swapaxes",
+    "swapdims",
+    "t",
     "transpose",
     "unbind",
     "unsqueeze",
+    "unstack",
     "vstack",
 ]
 
@@ -505,8 +516,54 @@ unbind = composite(
     cases=(case((3, 2)), case((2, 3), axis=-1)), **_CUT,
 )  # fmt: skip
 
-cat, permute, unsqueeze = concatenate, transpose, expand_dims
+
+def _narrow(x: Any, *, axis: int, start: int, length: int) -> Any:
+    """Take `length` slices along an axis, from `start` on."""
+    size = np.shape(x)[axis]
+    first = start + size if start < 0 else start
+    if not 0 <= first <= first + length <= size:
+        raise OpError(
+            explain(
+                "narrow",
+                f"axis {axis} of length {size} has no {length} slices from {start} on",
+                arguments=(("x", x),),
+                fix="start and length together may not be longer than the axis",
+            )
+        )
+    return x[(*(slice(None),) * (axis % np.ndim(x)), slice(first, first + length))]
+
+
+def _t(x: Any) -> Any:
+    """Transpose a matrix; a vector stays as it is."""
+    if np.ndim(x) > 2:
+        raise OpError(
+            explain(
+                "t",
+                f"x has {np.ndim(x)} axes",
+                arguments=(("x", x),),
+                fix="say which axes to exchange, as in swapaxes(x, -1, -2)",
+            )
+        )
+    return transpose(x)
+
+
+narrow = composite(
+    _narrow, formula="x[start : start + length]", latex=r"x_{s}, \ldots, x_{s + l - 1}",
+    pattern="route", signature="(n)->(m)",
+    cases=(
+        case((5,), axis=0, start=1, length=3), case((2, 4), axis=-1, start=-2, length=2),
+        case((3, 2), axis=0, start=3, length=0),
+    ),
+)  # fmt: skip
+t = composite(
+    _t, formula="xᵀ", latex="x^T", pattern="reshape", signature="(m,n)->(n,m)",
+    cases=(case((2, 3)), case((3,)), case(())),
+)  # fmt: skip
+
+cat, permute, unsqueeze, expand = concatenate, transpose, expand_dims, broadcast_to
+swapdims, movedim, unstack = swapaxes, moveaxis, unbind
 """PyTorch's names."""
 
-concat = concatenate
-"""NumPy's other name."""
+concat, permute_dims, row_stack = concatenate, transpose, vstack
+asanyarray, ascontiguousarray, asfortranarray = identity, identity, identity
+"""NumPy's other names; a tensor is an array already, and how it lies in memory is no one's care."""

@@ -8,6 +8,7 @@ nothing of images; ``conv.py``, to be read next, slides windows over several axe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ __all__ = [
     "gradient",
     "interp",
     "trapezoid",
+    "trapz",
+    "unwrap",
     "weighted",
 ]
 
@@ -96,6 +99,32 @@ ediff1d = composite(
     formula="[to_begin, x[i + 1] - x[i], to_end]", signature="(n),(k),(l)->(m)", **_DIFFERENCE,
     cases=(case((4,), None, None), case((2, 2), (2,), ()), case((3,), (), None)),
 )  # fmt: skip
+
+
+def _unwrap(p: Any, *, discont: Any = None, axis: int = -1, period: Any = 2 * math.pi) -> Any:
+    return np.unwrap(p, discont, axis, period=period)
+
+
+unwrap = op(
+    _unwrap,
+    lambda g, _y, _p, **_params: g,
+    jvp=lambda tangents, _y, _p, **_params: tangents[0],
+    doc="Angles whose jumps by more than half a period are made smaller by whole periods.",
+    formula="p + k period",
+    latex=r"p_i + 2 \pi k_i",
+    pattern="copy",
+    signature="(n)->(n)",
+    functions=(np.unwrap,),
+    policy="1 everywhere, also where a jump is exactly half a period",
+    cases=(
+        case(np.array([0.5, 2.75, -2.5, -0.25, 4.0])),
+        case(np.array([[0.5, 2.75, -2.5], [-3.0, 3.0, -3.0]]), axis=0),
+        case(np.array([[0.1, 0.9], [0.2, -0.8]]), period=1.0),
+        case(np.array([0.5, 4.0, -2.5, 8.0]), discont=5.0),
+        case((1,)),
+    ),
+    batch="axis",
+)
 
 # ------------------------------------------------------------------------------ slopes
 
@@ -410,3 +439,6 @@ interp = composite(
         case(_FAR, _KNOTS[::-1] + 0.1, (4,), None, None, period=2.5),
     ),
 )  # fmt: skip
+
+trapz = trapezoid
+"""NumPy's old name, and PyTorch's."""
