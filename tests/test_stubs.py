@@ -48,8 +48,10 @@ def function(name: str, row: Op) -> str:
         "divmod": "tuple[Tensor, ...]",
         "dsplit": "list[Tensor]",
         "eigh": "tuple[Tensor, Tensor]",
+        "frexp": "tuple[Tensor, Tensor]",
         "gradient": "Any",
         "hsplit": "list[Tensor]",
+        "ix_": "tuple[Tensor, ...]",
         "kthvalue": "Ranked",
         "lstm_cell": "tuple[Tensor, Tensor]",
         "lstsq": "tuple[Tensor, Tensor, Tensor, Tensor]",
@@ -59,9 +61,11 @@ def function(name: str, row: Op) -> str:
         "qr": "Any",
         "slogdet": "tuple[Tensor, Tensor]",
         "split": "list[Tensor]",
+        "std_mean": "tuple[Tensor, Tensor]",
         "svd": "Any",
         "topk": "Ranked",
         "unbind": "tuple[Tensor, ...]",
+        "var_mean": "tuple[Tensor, Tensor]",
         "vsplit": "list[Tensor]",
     }
     result = lists.get(row.name, "Tensor")

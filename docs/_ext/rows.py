@@ -2,9 +2,9 @@
 
 The directive ``rows`` with the name of a group (a file of ``tinygrad_edu/ops``) becomes a table
 with one line for each row: how it is called, what it computes, how it is differentiated, and what
-holds where the derivative does not exist. ``coverage`` with a group becomes a table of short lines:
-where each derivative of a row comes from, or why there is none. ``counts`` counts them. Nothing
-about an op is written down here a second time.
+holds where the derivative does not exist. ``coverage`` becomes a section for each group of the
+reference, with a table of short lines: where each derivative of a row comes from, or why there is
+none. ``counts`` counts them. Nothing about an op is written down here a second time.
 
 It knows rows. It does not know pages, and how a formula is drawn (``mathml.py``).
 """
@@ -17,6 +17,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -202,9 +203,14 @@ def counted() -> str:
 # ------------------------------------------------------------------------------ the tables
 
 
-def rows_of(directive: SphinxDirective) -> tuple[Any, list[Op]]:
-    """Return the module and the rows of the group that a directive names, by name."""
-    group = directive.arguments[0]
+def titled(page: str) -> list[tuple[str, str]]:
+    """Return the headings of the reference, each with the group that it stands over."""
+    found = re.findall(r"^## (.+)\n\n```\{rows\} (\w+)$", page, flags=re.MULTILINE)
+    return [(title, group) for title, group in found]
+
+
+def rows_of(directive: SphinxDirective, group: str) -> tuple[Any, list[Op]]:
+    """Return the module and the rows of a group, in the order of their names."""
     if group not in groups():
         raise directive.error(f"the table has no group {group!r}, only {', '.join(groups())}")
     module = importlib.import_module(f"tinygrad_edu.ops.{group}")
@@ -233,7 +239,7 @@ class Rows(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the sentence that the group says of itself, and its table."""
-        module, rows = rows_of(self)
+        module, rows = rows_of(self, self.arguments[0])
         about = " ".join((inspect.getdoc(module) or "").split("\n\n")[0].split())
         table = table_of("rows", HEADS, (self.line(row) for row in rows))
         return [nodes.paragraph(text=about), table]
@@ -261,15 +267,20 @@ class Rows(SphinxDirective):
 
 
 class Coverage(SphinxDirective):
-    """The rows of one group, a short line each: what is covered, and by what."""
-
-    required_arguments = 1
+    """All rows, a short line each: what is covered, and by what."""
 
     def run(self) -> list[nodes.Node]:
-        """Return the table of a group; each name leads to its line in the reference."""
-        _, rows = rows_of(self)
+        """Return a section for each group; each name leads to its line in the reference."""
+        reference = Path(self.env.doc2path("reference"))
+        self.env.note_dependency(str(reference))
         home = self.env.app.builder.get_relative_uri(self.env.docname, "reference")
-        return [table_of("coverage", COLUMNS, (self.line(row, home) for row in rows))]
+        sections: list[nodes.Node] = []
+        for title, group in titled(reference.read_text(encoding="utf-8")):
+            _, rows = rows_of(self, group)
+            section = nodes.section("", nodes.title(text=title), ids=[group], names=[group])
+            section += table_of("coverage", COLUMNS, (self.line(row, home) for row in rows))
+            sections.append(section)
+        return sections
 
     @staticmethod
     def line(row: Op, home: str = "") -> nodes.row:

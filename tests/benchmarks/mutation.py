@@ -107,11 +107,8 @@ class Asker:
         running = 0
         start = time.perf_counter()
 
-        def order(test: str) -> tuple[bool, float, str]:
-            return "_laws" in test or "_batched" in test, seconds[test], test
-
         for count, mutant in enumerate(self.mutants, start=1):
-            tests = sorted(reached[function_of(mutant)], key=order)
+            tests = alternating(reached[function_of(mutant)], seconds)
             early = function_of(mutant) in imported
             while running >= self.options.jobs:
                 self.reap()
@@ -189,6 +186,17 @@ VERDICTS: list[Path] = []
 
 def run(item: Any) -> None:
     item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+
+
+def alternating(tests: Sequence[str], seconds: dict[str, float]) -> list[str]:
+    """Return the quick tests of every file in turn, then those that take twice as long, ..."""
+    rank: Counter[str] = Counter()
+    places = {}
+    for test in sorted(tests, key=lambda t: (seconds[t], t)):
+        file = test.partition("::")[0]
+        places[test] = int(100 * seconds[test]).bit_length(), rank[file]
+        rank[file] += 1
+    return sorted(tests, key=lambda t: (places[t], t))
 
 
 def forget() -> None:

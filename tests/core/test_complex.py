@@ -463,3 +463,29 @@ def test_a_function_of_users_sees_gradients_as_users_do() -> None:
     np.testing.assert_allclose(z.grad, slopes(lambda z: np.sum(abs(z * z) ** 2), Z), atol=1e-7)
     expected = hvp(lambda z: np.sum(abs(z * z) ** 2), Z, W).numpy()
     np.testing.assert_allclose(hvp(loss, Z, W).numpy(), expected, atol=1e-12)
+
+
+def test_a_mode_that_cannot_be_is_refused():
+    for f, x, only in (
+        (lambda z: np.abs(z) ** 2, 1 + 2j, "reverse"),
+        (lambda x: x * 1j, 2.0, "forward"),
+    ):
+        other = "forward" if only == "reverse" else "reverse"
+        with pytest.raises(GradientError, match=f"the mode is {only}, not '{other}'"):
+            jacobian(f, mode=other)(x)
+
+
+def test_a_computed_complex_tensor_is_refused_by_a_row_for_real_numbers():
+    z = Tensor([1 + 2j], requires_grad=True) * 1.0
+    with pytest.raises(OpTypeError, match="relu: its derivative is for real numbers"):
+        z.relu()
+
+
+def test_what_is_real_but_for_rounding_is_real():
+    z = Tensor(np.array([1 + 1e-15j, 2 - 1e-15j]), requires_grad=True)
+    y = np.real_if_close(z)
+    np.testing.assert_array_equal(y.numpy(), [1, 2])
+    assert y.dtype == np.float64
+    assert y.requires_grad
+    assert np.real_if_close(Tensor([1 + 1e-3j])).dtype == np.complex128
+    assert np.real_if_close(Tensor([1 + 1e-3j]), 0.1).dtype == np.float64

@@ -756,11 +756,10 @@ def test_a_line_is_warned_of_once_though_two_parameters_meet_the_value():
             call()
         assert len(caught) == 1
         assert "float32 tensor 'w' met a float64 value" in str(caught[0].message)
-    with pytest.warns(PrecisionWarning) as caught:
+    with pytest.warns(PrecisionWarning, match="'w'"):
         y = x @ w
-        z = y + b  # another line is another warning
-    assert len(caught) == 2
-    assert z.dtype == np.float64
+    with pytest.warns(PrecisionWarning, match=r"shape \(2,\)"):
+        assert (y + b).dtype == np.float64  # another line is another warning
     with pytest.warns(PrecisionWarning) as caught:  # a wide value made in the line is no excuse
         _ = (leaf(np.ones(2)) * 2.0) + b
     assert len(caught) == 1
@@ -780,3 +779,17 @@ def test_a_freed_node_knows_the_line_that_freed_it():
     loss = (w * w).sum()
     loss.backward()  # freed here
     assert describe_line(*loss.node.saved).endswith("loss.backward()  # freed here")
+
+
+def test_a_product_that_fits_when_transposed_says_so():
+    text = message(OpError, lambda: leaf(np.ones((2, 3))) @ np.ones((4, 3)))
+    assert "fix: transpose b, as in np.matmul(a, np.swapaxes(b, -1, -2))" in text
+    text = message(OpError, lambda: leaf(np.ones((2, 3, 4))) @ np.ones((5, 4, 2)))
+    assert "the stacks, (2,) of a and (5,) of b, do not broadcast" in text
+
+
+def test_lists_given_to_a_composite_row_are_arrays():
+    np.testing.assert_array_equal(ops.lerp([[1.0], [2.0]], [[3.0], (4.0,)], 0.5), [[2.0], [3.0]])
+    text = message(OpError, ops.lerp, [[1.0], [2.0, 3.0]], 1.0, 0.5)
+    assert "lerp: setting an array element" in text
+    assert ops.stack([[leaf(1.0), 2.0], np.ones(2)][0]).requires_grad  # lists of Tensors stay lists

@@ -12,6 +12,7 @@ from tinygrad_edu import (
     Parameter,
     Tensor,
     checkpoint,
+    enable_grad,
     grad,
     gradcheck,
     gradgradcheck,
@@ -358,3 +359,15 @@ def test_every_declaration_can_be_written_over_a_function(table):
     ]
     for f in (cubed, doubled, lambda x: product(x, np.sin(x)), exponential, tower):
         gradgradcheck(f, np.array([0.3, 0.5]))
+
+
+def test_a_checkpoint_recorded_as_one_node_is_pushed_forward_as_its_steps():
+    def inside(x):
+        with no_grad(), enable_grad():  # which forgets that every step was to be recorded
+            return checkpoint(np.tanh)(x)
+
+    x, t = np.array([0.5, 1.0]), np.array([1.0, 2.0])
+    slope = 1 - np.tanh(x) ** 2
+    np.testing.assert_allclose(jvp(inside, (x,), (t,))[1].numpy(), t * slope)
+    found = grad(lambda u: jvp(inside, (u,), (t,))[1].sum())(x)
+    np.testing.assert_allclose(found.numpy(), -2 * np.tanh(x) * slope * t)

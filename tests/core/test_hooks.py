@@ -260,3 +260,11 @@ def test_an_error_inside_a_rule_says_of_which_op_and_line(table):
     assert "in the backward pass of broken, recorded at test_hooks.py" in note
     assert "y = row(x)" in note
     del table["broken"]
+
+
+def test_an_anomaly_of_a_row_that_mixes_its_elements_shows_its_arguments():
+    x = leaf([1e308, 1e308])
+    with np.errstate(over="ignore"), detect_anomaly(), pytest.raises(AnomalyError) as caught:
+        x.sum()
+    text = str(caught.value)
+    assert text.startswith("sum: the result is inf at []\n  x  (2,) float64\n")

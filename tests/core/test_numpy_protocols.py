@@ -3,6 +3,7 @@
 import copy
 import operator
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 import tinygrad_edu.ops as ops
 from tinygrad_edu.core.op import OPS
 from tinygrad_edu.core.tensor import Parameter, Tensor, constant, handle
-from tinygrad_edu.errors import GradientError
+from tinygrad_edu.errors import GradientError, OpError, OpTypeError, UnsupportedError
 
 A = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 B = np.array([[0.5, -1.0, 2.0], [3.0, 0.25, -2.0]])
@@ -491,3 +492,88 @@ def test_a_row_on_plain_arrays_computes_and_gives_no_tensor():
         ops.stack([A]),
     ):
         assert isinstance(y, np.ndarray)
+
+
+def test_the_last_two_axes_are_exchanged():
+    w = leaf(np.arange(12.0).reshape(2, 3, 2))
+    np.testing.assert_array_equal(w.mT.numpy(), np.swapaxes(w.numpy(), 1, 2))
+
+
+class Reading:
+    """An array of another library, which takes part in NumPy's protocols."""
+
+    def __init__(self, values):
+        self.values = values
+        self.shape, self.dtype, self.size = values.shape, values.dtype, values.size
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        plain = [i.values if isinstance(i, Reading) else i for i in inputs]
+        return Reading(getattr(ufunc, method)(*plain, **kwargs))
+
+    def __array_function__(self, *_call):
+        return NotImplemented
+
+
+def test_arrays_of_another_library_are_left_as_they_are():
+    w, reading = leaf([1.0, 2.0]), Reading(np.array([3.0, 4.0]))
+    y = w * reading
+    assert y.node.primals[1] is reading
+    assert type(y.node.result) is Reading
+    np.testing.assert_array_equal(y.node.result.values, [3.0, 8.0])
+
+
+# ------------------------------------------------------------------------------ in place, refused
+
+IN_PLACE = {
+    "put": lambda x: np.put(x, [0], [1.0]),
+    "put_along_axis": lambda x: np.put_along_axis(x, np.zeros((2, 1), int), 1.0, 1),
+    "masked_scatter": lambda x: np.place(x, x.numpy() > 0, [1.0]),
+    "where(mask, values, x)": lambda x: np.putmask(x, x.numpy() > 0, 1.0),
+    "where(mask, source, x)": lambda x: np.copyto(x, 1.0),
+    "fill_diagonal(x, value)": lambda x: np.fill_diagonal(x, 1.0),
+}
+
+
+@pytest.mark.parametrize("row", IN_PLACE)
+def test_functions_that_change_an_array_name_the_one_that_makes_a_new_one(row):
+    x = leaf(A)
+    with pytest.raises(UnsupportedError, match=re.escape(row)):
+        IN_PLACE[row](x)
+    np.testing.assert_array_equal(x.numpy(), A)
+
+
+def test_eigenvalues_of_any_matrix_are_refused_with_a_reason():
+    for function in (np.linalg.eig, np.linalg.eigvals):
+        with pytest.raises(UnsupportedError, match=r"linalg\.eig\w+ for a symmetric matrix"):
+            function(leaf(np.eye(2)))
+
+
+def test_functions_that_only_look_at_indices_and_counts():
+    x = leaf(A)
+    assert np.unravel_index(x.argmax(), x.shape) == np.unravel_index(A.argmax(), A.shape)
+    counts = np.histogram2d(x[0], x[1], bins=2)[0]
+    np.testing.assert_array_equal(counts, np.histogram2d(A[0], A[1], bins=2)[0])
+    np.testing.assert_array_equal(np.triu_indices_from(x[:, :2]), np.triu_indices_from(A[:, :2]))
+    assert isinstance(np.identity(2, like=x), Tensor)
+
+
+# ------------------------------------------------------------------------------ lists
+
+
+def test_composite_rows_take_lists_as_other_rows_do():
+    assert ops.median([1.0, 2.0]) == 1.5
+    assert ops.median(3.0) == 3
+    np.testing.assert_array_equal(ops.vstack([[1.0, 2.0], [3, 4]]), [[1, 2], [3, 4]])
+    assert ops.lerp(Tensor(np.zeros(2, np.float32)), 1.0, 0.25).dtype == np.float32
+    with pytest.raises(OpError, match="inhomogeneous"):
+        ops.median([[1.0], [2.0, 3.0]])
+
+
+def test_lists_of_tensors_stay_lists():
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    ops.block([[a], [b]]).sum().backward()
+    np.testing.assert_array_equal(a.grad, [1, 1])
+    assert ops.vstack([a, [5.0, 6.0]]).shape == (2, 2)
+    np.testing.assert_array_equal(ops.block([[1, 2], [3, 4]]), [[1, 2], [3, 4]])
+    with pytest.raises(OpTypeError, match="a list of Tensors is no array"):
+        ops.median([a, b])

@@ -282,3 +282,105 @@ def test_wrong_axes_are_refused(call, words):
 def test_gradients_inside_need_a_scalar_of_each_example():
     with pytest.raises(GradientError, match="returned shape \\(3,\\)"):
         vmap(grad(lambda x: x * 2))(X)
+
+
+# ------------------------------------------------------------------------------ how rows are called
+
+S = RNG.normal(size=(4, 3, 3)) + 3 * np.eye(3)
+IMAGES = RNG.normal(size=(4, 2, 6, 6))
+
+RULES = {
+    "pointwise": (lambda x, y: np.where(x > y, np.nan_to_num(x), y), (X, X[::-1])),
+    "stack": (lambda a: np.linalg.inv(a), (S,)),
+    "stack with a vector": (lambda a, b: np.linalg.solve(a, b), (S, S[:, 0])),
+    "stack of one": (lambda b: np.linalg.solve(Tensor(S[0]), b), (S,)),
+    "stack, shared matrix, vectors": (lambda b: np.linalg.solve(Tensor(S[0]), b), (S[:, 0],)),
+    "spread": (lambda x, y: tg.straight_through(x, np.round(x) * 0 + y), (X, X[::-1])),
+    "spread, one shared": (lambda x: tg.straight_through(Tensor(X[0]), x), (X,)),
+    "merge": (lambda x: tg.max_pool2d(x, 2), (IMAGES,)),
+    "first": (lambda ids: tg.embedding(ids, Tensor(W)), (np.array([[0, 2], [1, 1]]),)),
+    "first, a table of each": (lambda table: tg.embedding(np.array([0, 2, 2]), table), (S,)),
+    "axes": (lambda x: x.sum(axis=(0, -1)) + x.mean(), (S,)),
+    "axis": (lambda x: x.cumsum(axis=-1) + np.argmax(x, axis=0), (S,)),
+    "axis of all": (lambda x: x.cumsum(None) + x.argmax(), (S,)),
+    "axis of all, kept": (lambda x: np.argmax(x, keepdims=True) + x, (S,)),
+    "axis of a number": (lambda x: x.cumsum(axis=0) + x.argmax(), (X[:, 0],)),
+    "reshape": (lambda x: np.expand_dims(x.reshape(1, 9).squeeze(0), 1), (S,)),
+    "pick": (lambda x: np.roll(np.repeat(x, 2, axis=1), 1) + np.tile(x, 2), (S,)),
+    "a function of its own": (lambda x: np.take(x, [2, 0], axis=1)[:, ::-1], (S,)),
+    "fused": (lambda x: tg.log_softmax(tg.linear(x, W, activation="tanh")), (S,)),
+    "one by one": (lambda x: np.convolve(x, [1.0, 2.0, 0.5]), (X,)),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_row_called_for_a_batch_is_the_row_called_for_each(name):
+    f, stacks = RULES[name]
+    expected = each(lambda *examples: f(*map(Tensor, examples)), *stacks)
+    close(vmap(f)(*stacks), expected)
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if name != "first"])
+def test_its_gradient_is_the_gradient_of_each(name):
+    f, stacks = RULES[name]
+    slope = grad(lambda x, *rest: np.sum(f(x, *rest) * np.pi))
+    expected = each(lambda *examples: slope(*examples), *stacks)
+    close(vmap(slope)(*stacks), expected)
+
+
+def test_axes_may_be_given_as_a_list_or_tuple_for_each_part():
+    found = vmap(lambda pair: pair[0] * pair[1], in_axes=([0, 1],))((X, X.T))
+    close(found, X * X)
+
+
+def test_an_empty_batch_has_no_example_to_try():
+    with pytest.raises(OpError, match=r"convolve: has no rule(.|\n)*leave empty batches out"):
+        vmap(lambda x: np.convolve(x, [1.0, 2.0]))(np.zeros((0, 3)))
+
+
+def test_what_concerns_all_examples_at_once_is_refused_inside():
+    for call in (lambda x: x.retain_grad(), lambda x: x.register_hook(print)):
+        with pytest.raises(OpTypeError, match=r"inside vmap would concern all(.|\n)*test_vmap.py"):
+            vmap(call)(X)
+
+
+def test_an_assignment_of_another_shape_is_refused_inside():
+    def widened(x):
+        y = x * 1
+        y += np.ones((2, 3))
+        return y
+
+    with pytest.raises(
+        OpError, match=r"example of shape \(3,\) float64 cannot become(.|\n)*\(2, 3"
+    ):
+        vmap(widened)(X)
+
+
+def test_methods_of_ufuncs_reach_the_rows_inside():
+    close(vmap(lambda x: np.add.reduce(x))(X), X.sum(axis=1))
+
+
+def test_gradients_inside_for_an_input_of_each_example():
+    def slopes(x):
+        y = x * x
+        return gradients(np.sum(y), [x], create_graph=True)[0]
+
+    w = Parameter(X)
+    close(vmap(slopes)(w), 2 * X)
+
+
+@pytest.mark.parametrize("made", [lambda: vjp(np.sin, X[0])[1], lambda: linearize(np.sin, X[0])[1]])
+def test_a_pullback_belongs_to_the_map_it_was_made_in(made):
+    with pytest.raises(OpTypeError, match="made outside of this vmap") as caught:
+        vmap(made())(X)
+    assert "inside the mapped function" in str(caught.value)
+
+
+def test_a_merged_row_of_which_another_argument_moves_too_is_called_for_each(table):
+    row = tg.op(
+        lambda x, w: x * w, lambda g, _y, _x, w: g * w, lambda g, _y, x, _w: g * x, name="times",
+        formula="x w", latex="x w", pattern="scale", signature="(n,m),(n,m)->(n,m)", batch="merge",
+    )  # fmt: skip
+    assert "times" in table
+    close(vmap(row)(S, S[::-1]), S * S[::-1])
+    close(vmap(grad(lambda x, w: row(x, w).sum(), 1))(S, S[::-1]), S)

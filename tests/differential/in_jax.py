@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .comparison import Call, Derivatives, only, results
+from .comparison import Call, Cells, Derivatives, Differ, Edge, only
 
 jax = pytest.importorskip(
     "jax", reason="JAX is not installed; the extra `peers` brings it: pip install '.[peers]'"
@@ -123,7 +123,9 @@ def windows(x: Any, size: Any, stride: Any = 1, padding: Any = 0, dilation: Any 
     return found.reshape(*x.shape[:2], *sizes, *found.shape[2:])
 
 
-def pooled(x: Any, start: float, combine: Any, size: Any, stride: Any, sides: Any, dilation: Any = 1) -> Any:
+def pooled(
+    x: Any, start: float, combine: Any, size: Any, stride: Any, sides: Any, dilation: Any = 1
+) -> Any:
     count = x.ndim - 2
     return lax.reduce_window(
         x,
@@ -137,7 +139,12 @@ def pooled(x: Any, start: float, combine: Any, size: Any, stride: Any, sides: An
 
 
 def max_pooled(
-    x: Any, size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    x: Any,
+    size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> Any:
     only(not ceil_mode, "ceil_mode")
     only(dilation == 1, "the derivative of a window with gaps")
@@ -245,10 +252,17 @@ def quantile(name: str) -> Any:
 def transform(name: str) -> Any:
     function = getattr(jnp.fft, name)
     if name[-1] in "n2":
-        return lambda a, norm=None, s=None, axes=None: only(
-            s is None or -1 not in s, "-1 for a length as it is"
-        ) or (function(a, s, axes, norm) if axes is not None or name[-1] == "n" else function(a, s, norm=norm))
-    return lambda a, n, axis, norm: only(a.size, "transforms of no signal") or function(a, n, axis, norm)
+        return lambda a, norm=None, s=None, axes=None: (
+            only(s is None or -1 not in s, "-1 for a length as it is")
+            or (
+                function(a, s, axes, norm)
+                if axes is not None or name[-1] == "n"
+                else function(a, s, norm=norm)
+            )
+        )
+    return lambda a, n, axis, norm: (
+        only(a.size, "transforms of no signal") or function(a, n, axis, norm)
+    )
 
 
 def scaled_gradient(x: Any, scale: float) -> Any:
@@ -259,7 +273,9 @@ def through(value: Any, x: Any) -> Any:
     return lax.stop_gradient(value) + (x - lax.stop_gradient(x))
 
 
-def gumbel(logits: Any, noise: Any, tau: float = 1.0, hard: bool = False, axis: int = -1, **_: Any) -> Any:
+def gumbel(
+    logits: Any, noise: Any, tau: float = 1.0, hard: bool = False, axis: int = -1, **_: Any
+) -> Any:
     soft = nn.softmax((logits + noise) / tau, axis)
     return through(hardest(soft, axis), soft) if hard else soft
 
@@ -361,7 +377,7 @@ PACKED = "internal: the results of another row in one array"
 # ------------------------------------------------------------------------------ the table
 
 # fmt: off
-ROWS: dict[str, Any] = {
+ROWS: Cells = {
     # elementwise
     **same(jnp, "add subtract multiply divide floor_divide remainder fmod power positive negative"),
     **same(jnp, "absolute sign heaviside floor ceil trunc rint round copysign modf divmod square"),
@@ -376,10 +392,10 @@ ROWS: dict[str, Any] = {
     "clip": lambda a, a_min, a_max: jnp.clip(a, a_min, a_max),
     # activation
     **same(nn, "relu relu6 leaky_relu elu celu selu sigmoid squareplus silu mish glu"),
-    "prelu": nn.leaky_relu,
+    "prelu": lambda x, weight: jnp.where(x > 0, x, weight * x),
     "hardtanh": lambda x, min_val, max_val: jnp.clip(x, min_val, max_val),
     "threshold": lambda x, threshold, value: jnp.where(x > threshold, x, value),
-    "softshrink": lambda x, lambd: x - jnp.clip(x, -lambd, lambd),
+    "softshrink": lambda x, lambd: jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, 0.0)),
     "hardshrink": lambda x, lambd: jnp.where(jnp.abs(x) > lambd, x, 0.0),
     "tanhshrink": lambda x: x - jnp.tanh(x),
     "hardsigmoid": nn.hard_sigmoid,
@@ -401,6 +417,10 @@ ROWS: dict[str, Any] = {
     "swiglu": rectified(nn.silu),
     "softmin": lambda x, axis: nn.softmax(-x, axis),
     "softmax2d": lambda x: nn.softmax(x, -3),
+    # gamma and Bessel functions
+    **same(special, "digamma i0 i1 i0e i1e"),
+    "lgamma": special.gammaln,
+    "polygamma": lambda x, n: special.polygamma(n, x),
     # shape
     **same(jnp, "copy broadcast_to reshape ravel expand_dims squeeze atleast_1d atleast_2d"),
     **same(jnp, "atleast_3d transpose swapaxes moveaxis split"),
@@ -440,18 +460,19 @@ ROWS: dict[str, Any] = {
     **same(jnp, "argwhere flatnonzero nonzero"),
     # arrange
     **same(jnp, "tile roll flip fliplr flipud rot90 diagonal diag diagflat vander resize"),
-    **same(jnp, "append array_split hsplit vsplit dsplit rollaxis"),
+    **same(jnp, "linspace geomspace append array_split hsplit vsplit dsplit rollaxis"),
     "tril": lambda x, k: only(x.ndim > 1, "vectors") or jnp.tril(x, k),
     "triu": lambda x, k: only(x.ndim > 1, "vectors") or jnp.triu(x, k),
     "meshgrid": lambda *arrays, copy, sparse, indexing: only(
         copy and all(a.ndim for a in arrays), "copy=False, and numbers for vectors") or jnp.meshgrid(
         *arrays, sparse=sparse, indexing=indexing),
     **of_list(jnp, "column_stack dstack block"),
+    "logspace": lambda start, stop, base, **p: jnp.logspace(start, stop, base=10.0 if base is None else base, **p),
     "repeat": lambda x, repeats, axis: jnp.repeat(x, np.asarray(repeats), axis),
     "delete": lambda x, obj, axis: jnp.delete(x, np.asarray(obj) if isinstance(obj, tuple) else obj, axis),
     "diag_embed": NONE,
     "fill_diagonal": lambda x, value, wrap: only(not wrap, "wrap=True") or jnp.fill_diagonal(x, value, wrap=wrap, inplace=False),
-    "pad_constant": lambda x, pad_width, constant_values: jnp.pad(x, sides(x.ndim, pad_width), constant_values=constant_values),
+    "pad_constant": lambda x, pad_width, constant_values: only(x.ndim, "numbers") or jnp.pad(x, sides(x.ndim, pad_width), constant_values=constant_values),
     "crop": lambda x, pad_width: lax.pad(
         x, np.zeros((), x.dtype), [(-a, -b, 0) for a, b in sides(x.ndim, pad_width)]),
     "pad": lambda x, pad_width, mode, stat_length, constant_values, end_values, reflect_type: jnp.pad(
@@ -642,10 +663,98 @@ def _selu_dropped(x: Any, mask: Any, p: float) -> Any:
     return a * jnp.where(mask, x, limit) - a * limit * p
 
 
-# ------------------------------------------------------------------------------ the library
+# ------------------------------------------------------------------------------ disagreements
+
+nan, inf = math.nan, math.inf
 
 ORDERS = {"expm": 1}
 """How often a function is differentiated that is not differentiated twice: a program of seconds."""
+
+REAL: dict[str, str] = {}
+"""Functions that are not compared for complex numbers, and why."""
+
+
+def zero(x: Any, *_others: Any, **_params: Any) -> Any:
+    return x == 0
+
+
+def both_zero(a: Any, b: Any) -> Any:
+    return (a == 0) & (b == 0)
+
+
+def ties(a: Any, b: Any) -> Any:
+    return a == b
+
+
+def bounds(x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    return (x == a_min) | (x == a_max)
+
+
+ROOT = "the derivative of a root, or a quotient by it, at 0; ours is 0, in the middle of the slopes"
+
+EDGES: dict[str, tuple[Edge, ...]] = {
+    "absolute": (Edge(0, zero, 0.0, 1.0, "one of the slopes between -1 and 1; NumPy's sign is 0"),),
+    "power": (Edge(0, both_zero, 0.0, nan, "x ** 0 is 1 everywhere; JAX divides by x"),),
+    "copysign": (Edge(0, zero, 0.0, lambda a, b: np.copysign(1, b), "the slope of |a| again"),),
+    "xlogy": (Edge(1, both_zero, 0.0, nan, "the value is 0 for every b; JAX makes 0 / 0"),),
+    "arctan2": (
+        Edge(0, both_zero, 0.0, nan, "no direction is better; JAX divides by 0"),
+        Edge(1, both_zero, 0.0, nan, "no direction is better; JAX divides by 0"),
+    ),
+    "hypot": (Edge(0, both_zero, 0.0, 0.5, ROOT), Edge(1, both_zero, 0.0, 0.5, ROOT)),
+    "sinc": (Edge(0, lambda x: x == 1e-8, -(math.pi**2) * 1e-8 / 3, None, "cancellation"),),
+    "clip": (Edge(0, bounds, 0.0, 0.5, "a bound counts as cut off; JAX takes the middle"),),
+    "hardtanh": (
+        Edge(0, lambda x, min_val, max_val: bounds(x, min_val, max_val), 0.0, 0.5, "as clip"),
+    ),
+    "fmax": (
+        Edge(0, ties, 0.5, 0.0, "equal numbers share; JAX gives the second all"),
+        Edge(1, ties, 0.5, 1.0, "equal numbers share; JAX gives the second all"),
+    ),
+    "fmin": (
+        Edge(0, ties, 0.5, 0.0, "equal numbers share; JAX gives the second all"),
+        Edge(1, ties, 0.5, 1.0, "equal numbers share; JAX gives the second all"),
+    ),
+    "leaky_relu": (
+        Edge(0, zero, lambda x, negative_slope: negative_slope, 1.0, "the left slope; JAX: right"),
+    ),
+    "angle": (Edge(0, zero, 0.0, nan, "of a real number it is piecewise constant; JAX: 0 / 0"),),
+    "i0": (Edge(0, zero, 0.0, 1.0, "i0 is even, its slope at 0 is 0; JAX is wrong"),),
+}
+
+ZEROS = np.zeros(3)
+ROW = {"axis": -1}
+
+DIFFER = (
+    Differ("softmax", (np.full(2, -inf),), ROW, "value", 0, [0, 0], [nan, nan], "nothing to choose"),
+    Differ("softmax", (np.full(2, -inf),), ROW, "order 1", 0, [0, 0], [nan, nan], "as its value"),
+    Differ("log_softmax", (np.full(2, -inf),), ROW, "value", 0, [-inf, -inf], [nan, nan], "log 0"),
+    Differ("logsumexp", (np.full(2, -inf),), {}, "order 1", 0, [0, 0], [nan, nan], "0 / 0 there"),
+    Differ("logcumsumexp", (np.array([-inf, 0.0]),), {}, "order 1", 0, [0, 1], [nan, 1], "0 / 0 there"),
+    Differ("max_pool", (np.array([[[2.0, 2.0]]]),), {"size": 2}, "order 1", 0, [[[0.5, 0.5]]],
+           [[[1, 0]]], "equal elements share, as in max; JAX takes the first"),
+    Differ("median", (np.array([2.0, 2.0, 1.0]),), {}, "order 1", 0, [0.5, 0.5, 0], [1, 0, 0],
+           "equal elements share"),
+    Differ("quantile", (np.array([2.0, 2.0, 1.0]),), {"q": 0.5}, "order 1", 0, [0.5, 0.5, 0],
+           [1, 0, 0], "equal elements share"),
+    Differ("std", (np.ones(3),), {}, "order 1", 0, ZEROS, ZEROS + nan, ROOT),
+    Differ("norm", (ZEROS,), {}, "order 1", 0, ZEROS, ZEROS + nan, ROOT),
+    Differ("norm", (ZEROS,), {"ord": inf}, "order 1", 0, ZEROS, ZEROS + 1 / 6, "a kink"),
+    Differ("norm", (np.zeros((2, 2)),), {"ord": "nuc"}, "order 1", 0, np.zeros((2, 2)), np.eye(2),
+           "a kink: all matrices of norm up to 1 are slopes, ours is the middle one"),
+    Differ("p_norm", (np.array([0.0, 1.0]),), {"p": 0.5}, "order 1", 0, [0, 1], [inf, 1],
+           "a cusp: the slopes are -inf and inf"),
+    Differ("p_norm", (np.zeros(2),), {"p": 3}, "order 1", 0, [0, 0], [nan, nan], ROOT),
+    Differ("svdvals", (np.eye(2),), {}, "order 2", 0, np.zeros((2, 2)), np.full((2, 2), nan),
+           "the sum of equal singular values is smooth; JAX divides by their difference"),
+    Differ("eigvalsh", (np.eye(2),), {"UPLO": "L"}, "order 2", 0, np.zeros((2, 2)),
+           np.full((2, 2), nan), "the sum of equal eigenvalues is the trace, which is linear"),
+    Differ("interp", (np.array([2.0]), np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 5.0]), None,
+                      None), {}, "order 1", 0, [0], [4], "the slope to the right; JAX: left"),
+)  # fmt: skip
+"""Calls whose results are others than ours."""
+
+# ------------------------------------------------------------------------------ the library
 
 
 class Jax:
@@ -658,6 +767,9 @@ class Jax:
     name = "JAX"
     rows = ROWS
     orders = ORDERS
+    real = REAL
+    differ = DIFFER
+    edges = EDGES
 
     def derivatives(
         self, call: Call, order: int, weights: Sequence[Any], directions: Sequence[Any]
@@ -666,8 +778,8 @@ class Jax:
         with jax.enable_x64(True):
             sample = call.sample
             if not order:
-                found = self.rows[sample.row.name](*_given(sample.arrays), **sample.params)
-                return Derivatives([np.asarray(y) for y in call.freed(results(found))], [], [])
+                found = call.by(ROWS)([_given(a) for a in sample.arrays])
+                return Derivatives([np.asarray(y) for y in found])
             inputs = [sample.arrays[i] for i in sample.moving]
             program = _program(call.key, order, _Held(call))
             found = program(inputs, list(weights), list(directions))
@@ -691,21 +803,21 @@ class _Held:
         return 0
 
 
-def _given(arrays: Sequence[Any]) -> list[Any]:
-    return [jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in arrays]
+def _given(array: Any) -> Any:
+    return jnp.asarray(array) if isinstance(array, np.ndarray) else array
 
 
 @lru_cache(maxsize=None)
 def _program(key: str, order: int, held: _Held) -> Any:
     """Return results and gradients as one compiled program of inputs, weights and directions."""
     call = held.call
-    sample, f = call.sample, ROWS[call.sample.row.name]
+    sample, function = call.sample, call.by(ROWS)
 
     def values(moved: Sequence[Any]) -> list[Any]:
         arrays = list(sample.arrays)
         for i, x in zip(sample.moving, moved, strict=True):
             arrays[i] = x
-        return call.freed(results(f(*arrays, **sample.params)))
+        return function(arrays)
 
     def everything(moved: Any, weights: Any, directions: Any) -> Any:
         def summed(moved: Any) -> Any:
@@ -718,8 +830,8 @@ def _program(key: str, order: int, held: _Held) -> Any:
             return _contracted(first, directions), (ys, first)
 
         if order == 1:
-            _, (ys, first) = along(moved)
-            return ys, first, []
+            first, ys = jax.grad(summed, has_aux=True)(moved)
+            return ys, [jnp.conj(g) for g in first], []
         second, (ys, first) = jax.grad(along, has_aux=True)(moved)
         return ys, first, [jnp.conj(h) for h in second]
 

@@ -407,3 +407,38 @@ def test_numbers_never_widen_float32(f, shape):
     (rule,) = y.node.op.rules
     g = np.ones(shape, np.float32)  # before the sweep projects it
     assert rule(g, y.node.result, *y.node.primals, **y.node.params).dtype == np.float32
+
+
+GATED = ["silu", "mish", "gelu_tanh", "quick_gelu", "hardswish", "gelu"]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", GATED)
+def test_gated_activations_are_0_at_minus_infinity_and_x_at_infinity(name, dtype):
+    row = getattr(ops, name)
+    x = Tensor(np.array([-np.inf, -1e4, 1e4, np.inf], dtype), requires_grad=True)
+    y = row(x)
+    y.sum().backward()
+    np.testing.assert_array_equal(y.numpy(), [0, 0, 1e4, np.inf])
+    np.testing.assert_array_equal(x.grad, [0, 0, 1, 1])
+    bend = grad(lambda x: np.sum(grad(lambda x: np.sum(row(x)))(x)))(x.numpy())
+    np.testing.assert_array_equal(bend.numpy(), np.zeros(4))
+
+
+def test_logit_is_the_inverse_of_sigmoid():
+    x = np.array([-700.0, -30.0, -1e-9, 0.0, 0.3, 20.0])
+    np.testing.assert_allclose(ops.logit(ops.sigmoid(x)), x, rtol=1e-7, atol=1e-16)
+    h = np.array([1e-15, 1e-8])
+    near = (0.5 + h) - 0.5
+    np.testing.assert_allclose(ops.logit(0.5 + near), 4 * near, rtol=1e-15)
+    np.testing.assert_array_equal(ops.logit(np.array([0.0, 1.0])), [-np.inf, np.inf])
+
+
+def test_logit_limits_its_argument_to_eps():
+    x = Tensor([0.0, 0.05, 0.5, 1.0], requires_grad=True)
+    y = ops.logit(x, 0.1)
+    y.sum().backward()
+    np.testing.assert_allclose(y.numpy(), np.log([1 / 9, 1 / 9, 1, 9]), rtol=1e-14)
+    np.testing.assert_array_equal(x.grad, [0, 0, 4, 0])
+    with pytest.raises(OpError, match=r"from 0 to 0\.5"):
+        ops.logit(x, 0.6)

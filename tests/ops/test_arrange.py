@@ -349,3 +349,33 @@ def test_vander_has_a_slope_at_zero(increasing: bool) -> None:
     )
     with pytest.raises(OpError, match="one axis"):
         tg.vander(X)
+
+
+@pytest.mark.parametrize("trim", ["f", "b", "fb"])
+@pytest.mark.parametrize("x", [[0.0, 1.0, 0.0, 2.0, 0.0], [0.0, 0.0], [3.0]])
+def test_zeros_at_the_ends_are_cut_off(x, trim):
+    t = Tensor(x, requires_grad=True)
+    y = np.trim_zeros(t, trim)
+    np.testing.assert_array_equal(y.numpy(), np.trim_zeros(np.array(x), trim))
+    if y.size:
+        y.sum().backward()
+        assert t.grad.sum() == y.size
+
+
+def test_a_box_of_zeros_is_cut_off():
+    x = np.pad(np.array([[1.0, 0.0], [0.0, 2.0]]), ((1, 2), (0, 1)))
+    np.testing.assert_array_equal(tg.trim_zeros(x), [[1, 0], [0, 2]])
+    np.testing.assert_array_equal(tg.trim_zeros(x, axis=1), x[:, :2])
+    np.testing.assert_array_equal(tg.trim_zeros(x, "f", 0), x[1:])
+    with pytest.raises(OpError, match="use 'f', 'b' or 'fb'"):
+        tg.trim_zeros(x, "x")
+
+
+def test_narrow_and_t():
+    x = np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(Tensor(x).narrow(1, -3, 2).numpy(), x[:, 1:3])
+    np.testing.assert_array_equal(Tensor(x).t().numpy(), x.T)
+    with pytest.raises(OpError, match="has no 3 slices from 2 on"):
+        tg.narrow(x, 1, 2, 3)
+    with pytest.raises(OpError, match=r"swapaxes\(x, -1, -2\)"):
+        tg.t(x[None])

@@ -116,7 +116,8 @@ def _goes_by_example(row: Op) -> bool:
 
 
 BY_EXAMPLE = {
-    *("argwhere", "flatnonzero", "histogram_bin_edges", "one_hot", "unique"),  # shapes by values
+    *("argwhere", "flatnonzero", "histogram_bin_edges", "one_hot", "unique", "unique_values"),
+    *("intersect1d", "setdiff1d", "setxor1d", "union1d"),  # as above: shapes by values
     *("bincount", "convolve", "searchsorted"),  # NumPy has them for one vector
 }
 """The rows without a rule for a whole batch."""

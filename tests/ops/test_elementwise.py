@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+import tinygrad_edu as tg
 from tinygrad_edu.core.op import OPS
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.core.transforms import grad, jvp
@@ -417,3 +418,71 @@ def test_rows_say_what_happens_at_their_kinks():
     for row in OPS.values():
         if row.group == "elementwise" and (row.kinks or row.singular):
             assert row.policy, row.name
+
+
+# ------------------------------------------------------------------------------ other functions
+
+
+def test_float_power_makes_floats_of_whole_numbers_and_keeps_float32():
+    y = np.float_power(Tensor([2, 3]), -1)
+    np.testing.assert_array_equal(y.numpy(), np.float_power([2, 3], -1))
+    assert y.dtype == np.float64
+    assert np.float_power(Tensor(np.ones(2, np.float32)), 2).dtype == np.float32
+
+
+def test_frexp_gives_a_fraction_with_a_gradient_and_a_whole_number():
+    x = Tensor([0.0, 3.0, -0.1, 8.0, 5e-324, np.inf], requires_grad=True)
+    fraction, power = np.frexp(x)
+    expected = np.frexp(x.numpy())
+    np.testing.assert_array_equal(fraction.numpy(), expected[0])
+    np.testing.assert_array_equal(power.numpy()[:-1], expected[1][:-1])
+    assert not power.requires_grad
+    fraction[1:4].sum().backward()
+    np.testing.assert_array_equal(x.grad, [0, 1 / 4, 8, 1 / 16, 0, 0])
+
+
+def test_xlog1py_is_exact_near_0_and_0_where_a_is():
+    a, b = np.array([2.0, 0.0, 0.0, 0.0]), np.array([1e-20, -1.0, -5.0, np.inf])
+    np.testing.assert_array_equal(ops.xlog1py(a, b), [2e-20, 0, 0, 0])
+    slopes = [g.numpy() for g in grad(lambda a, b: np.sum(ops.xlog1py(a, b)), (0, 1))(a, b)]
+    np.testing.assert_array_equal(slopes[0][:3], [1e-20, 0, 0])
+    np.testing.assert_array_equal(slopes[1], [2, 0, 0, 0])
+
+
+def test_a_mixture_has_exact_ends():
+    a, b = np.array([1e16, 0.1]), np.array([1.0, 0.3])
+    np.testing.assert_array_equal(ops.lerp(a, b, 0.0), a)
+    np.testing.assert_array_equal(ops.lerp(a, b, 1.0), b)
+    np.testing.assert_allclose(ops.lerp(a, b, 0.25), 0.75 * a + 0.25 * b)
+    np.testing.assert_array_equal(ops.addcmul(1.0, a, b, value=2), 1 + 2 * (a * b))
+    np.testing.assert_array_equal(ops.addcdiv(1.0, a, b), 1 + a / b)
+
+
+WHOLE = [np.gcd, np.lcm, np.left_shift, np.right_shift]
+
+
+@pytest.mark.parametrize("function", WHOLE)
+def test_functions_of_whole_numbers(function):
+    a, b = np.array([12, 18, 7]), np.array([2, 3, 1])
+    found = function(Tensor(a), b)
+    assert not found.requires_grad
+    np.testing.assert_array_equal(found.numpy(), function(a, b))
+
+
+def test_infinities_by_their_sign():
+    x = Tensor([-np.inf, 0.0, np.inf, np.nan], requires_grad=True)
+    np.testing.assert_array_equal(np.isposinf(x).numpy(), [False, False, True, False])
+    np.testing.assert_array_equal(np.isneginf(x).numpy(), [True, False, False, False])
+    np.testing.assert_array_equal(np.spacing(x[1:2]).numpy(), [5e-324])
+    np.testing.assert_array_equal(np.bitwise_count(Tensor([5, 0])).numpy(), [2, 0])
+
+
+def test_other_names_are_the_same_rows():
+    pairs = {
+        "neg": "negative", "sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power",
+        "true_divide": "divide", "fix": "trunc", "acos": "arccos", "atan2": "arctan2",
+        "expand": "broadcast_to", "row_stack": "vstack", "ger": "outer", "amax": "max",
+        "amin": "min", "expit": "sigmoid", "trapz": "trapezoid", "ascontiguousarray": "identity",
+    }  # fmt: skip
+    for name, row in pairs.items():
+        assert getattr(tg, name) is OPS[row], name

@@ -269,3 +269,23 @@ def test_parts_of_numbers() -> None:
         np.testing.assert_array_equal(found.numpy(), expected)
     np.testing.assert_array_equal(slope(lambda t: np.copysign(t, -1.0), x[:2]), [-1.0, 1.0])
     np.testing.assert_array_equal(slope(lambda t: np.ldexp(t, 3), x[:2]), [8.0, 8.0])
+
+
+def test_vectors_that_index_all_combinations():
+    rows, keep = np.array([2, 0]), np.array([True, False, True])
+    x = Tensor(np.arange(9.0).reshape(3, 3), requires_grad=True)
+    found = np.ix_(Tensor(rows), Tensor(keep))
+    for one, other in zip(found, np.ix_(rows, keep), strict=True):
+        np.testing.assert_array_equal(one.numpy(), other)
+    np.testing.assert_array_equal(x[found].numpy(), [[6, 8], [0, 2]])
+    with pytest.raises(OpError, match="argument 1 has 2 axes"):
+        tg.ix_(rows, x)
+
+
+def test_where_of_a_condition_alone_is_nonzero():
+    x = Tensor([[0.0, 2.0], [3.0, 0.0]], requires_grad=True)
+    places = np.where(x > 0)
+    for one, other in zip(places, np.nonzero(x.numpy()), strict=True):
+        np.testing.assert_array_equal(one.numpy(), other)
+    x[places].sum().backward()
+    np.testing.assert_array_equal(x.grad, [[0, 1], [1, 0]])

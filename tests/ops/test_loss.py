@@ -770,3 +770,14 @@ def test_ctc_refuses(change: dict[str, Any], kind: type[Exception], words: str) 
     names = ("log_probabilities", "labels", "input_lengths", "label_lengths")
     with pytest.raises(kind, match=f"ctc_loss: {words}"):
         ops.ctc_loss(**{**dict(zip(names, ctc_batch(), strict=True)), **change})
+
+
+def test_distances_of_all_pairs():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((4, 3)), rng.standard_normal((5, 3))
+    for p in (1.0, 2.0, 3.5, np.inf):
+        expected = [[np.linalg.norm(u - v, p) for v in b] for u in a]
+        np.testing.assert_allclose(ops.cdist(a, b, p), expected, rtol=1e-13)
+    x = Tensor(a, requires_grad=True)
+    ops.cdist(x, x).sum().backward()  # 0 on the diagonal, where there is no slope
+    assert np.isfinite(x.grad).all()

@@ -237,3 +237,11 @@ def test_a_rank_may_differ_from_row_to_row() -> None:
     ]  # fmt: skip
     with pytest.raises(OpError, match="order_statistic"):
         ops.order_statistic(Tensor(x), 3)
+
+
+def test_lexsort_sorts_by_the_last_key_first():
+    last, first = np.array([1.0, 0.0, 1.0, 0.0]), np.array([4.0, 3.0, 2.0, 1.0])
+    found = np.lexsort((Tensor(first, requires_grad=True), Tensor(last)))
+    assert not found.requires_grad
+    np.testing.assert_array_equal(found.numpy(), [3, 1, 2, 0])
+    np.testing.assert_array_equal(ops.lexsort([first, last]), [3, 1, 2, 0])

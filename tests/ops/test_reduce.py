@@ -246,3 +246,11 @@ def test_softmax_over_all_axes() -> None:
     found = ops.softmax(Tensor(X), axis=None).numpy()
     assert found.sum() == pytest.approx(1, rel=1e-15)
     np.testing.assert_allclose(found, np.exp(X) / np.exp(X).sum(), rtol=1e-14)
+
+
+def test_a_spread_together_with_the_mean():
+    x = np.arange(6.0).reshape(2, 3) ** 2
+    for row, spread in [(ops.var_mean, np.var), (ops.std_mean, np.std)]:
+        first, second = row(x, axis=1, ddof=1)
+        np.testing.assert_array_equal(first, spread(x, axis=1, ddof=1))
+        np.testing.assert_array_equal(second, x.mean(axis=1))

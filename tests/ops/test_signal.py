@@ -176,3 +176,13 @@ def test_interp_refuses_points_without_values() -> None:
         tg.interp(0.5, PLACES, PLACES[1:])
     with pytest.raises(OpError, match="period of 0"):
         tg.interp(0.5, PLACES, PLACES, period=0)
+
+
+@pytest.mark.parametrize("period", [2 * np.pi, 1.0])
+def test_angles_are_unwrapped_with_slope_1(period):
+    p = np.cumsum(np.random.default_rng(5).uniform(-2, 2, (3, 20)), axis=1)
+    x = Tensor(np.remainder(p, period), requires_grad=True)
+    y = np.unwrap(x, axis=1, period=period)
+    np.testing.assert_array_equal(y.numpy(), np.unwrap(x.numpy(), axis=1, period=period))
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, np.ones((3, 20)))

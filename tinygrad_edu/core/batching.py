@@ -28,7 +28,7 @@ from tinygrad_edu.core.tensor import MAKES, Tensor, constant
 from tinygrad_edu.core.tree import Tree, flatten
 from tinygrad_edu.errors import OpError, OpTypeError, explain, users_line
 
-__all__ = ["Batched", "how", "raw", "spread", "vmap", "wrapped"]
+__all__ = ["Batched", "how", "raw", "spread", "vmap", "within_same", "wrapped"]
 
 Axes = int | None | Sequence[Any] | Mapping[Any, Any]
 
@@ -181,17 +181,19 @@ def _shifted(op: Op, axis: Any, ndim: int) -> Any:
     return _axis(op, axis, ndim) + 1
 
 
-def _along_one(op: Op, _batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
+def _along_one(op: Op, batched: Sequence[bool], arrays: Sequence[Any], params: Any) -> Any:
     """Call a row of one array with one axis; ``None`` means the flattened example."""
     (x,) = arrays
     axis, ndim = params["axis"], x.ndim - 1
-    if axis is not None and ndim > 0:
+    if axis is not None and ndim == 0:
+        return _one_by_one(op, batched, arrays, params)  # some rows count an axis of a number
+    if axis is not None:
         return op.through([x], {**params, "axis": _axis(op, axis, ndim) + 1})
     flat = np.reshape(x, (x.shape[0], int(np.prod(x.shape[1:]))))
     found = op.through([flat], {**params, "axis": 1})
     if params.get("keepdims"):
         return np.reshape(found, (x.shape[0], *(1,) * ndim))
-    return np.reshape(found, x.shape) if axis is not None and found.ndim > 1 else found
+    return found
 
 
 def _axis(op: Op, axis: Any, ndim: int) -> int:
@@ -363,7 +365,10 @@ class Batched(Tensor):
         return super().__array_function__(func, types, args, kwargs)
 
 
-_SHAPES = (np.iscomplexobj, np.isrealobj, np.ndim, np.result_type, np.shape, np.size)
+_SHAPES = (
+    np.diag_indices_from, np.iscomplexobj, np.isrealobj, np.ndim, np.result_type, np.shape, np.size,
+    np.tril_indices_from, np.triu_indices_from,
+)  # fmt: skip
 """NumPy functions that ask for no values."""
 
 
@@ -408,6 +413,25 @@ def wrapped(tensor: Any) -> Any:
     for level in _levels.get():
         tensor = Batched(level, tensor)
     return tensor
+
+
+def within_same(what: str) -> Callable[[], None]:
+    """Return what refuses to go on inside another vmap than the one that is running now.
+
+    The record behind a pullback, or behind a linear map, has the batch axes of its own moment.
+    """
+    made = _levels.get()
+
+    def check() -> None:
+        if _levels.get() != made:
+            raise OpTypeError(
+                f"{what} was made outside of this vmap, or inside another one\n"
+                f"  at {users_line()}\n"
+                "  fix: call vjp() or linearize() inside the mapped function, or jacobian() for all "
+                "rows"
+            )
+
+    return check
 
 
 def spread(tensor: Tensor, what: str) -> Tensor:

@@ -95,7 +95,9 @@ def _broadcast_fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
 def refused_result(op: Op, arrays: Sequence[Any], result: Any) -> OpTypeError:
     """Return the error for a result that is no array of numbers: its gradient would be lost."""
     names = op.arguments * len(arrays) if op.variadic else op.arguments
-    kind = f"an array of dtype {result.dtype}" if hasattr(result, "dtype") else type(result).__name__
+    kind = (
+        f"an array of dtype {result.dtype}" if hasattr(result, "dtype") else type(result).__name__
+    )
     return OpTypeError(
         explain(
             op.name,
@@ -106,13 +108,32 @@ def refused_result(op: Op, arrays: Sequence[Any], result: Any) -> OpTypeError:
     )
 
 
+_INSTEAD = {
+    "copyto": "x = where(mask, source, x) makes a new tensor, x[...] = source an old one",
+    "fill_diagonal": "x = fill_diagonal(x, value) of tinygrad_edu makes a new tensor",
+    "fix": "np.trunc does the same",
+    "linalg.eig": "np.linalg.eigh for a symmetric matrix; of others the eigenvectors turn by any "
+    "complex\n       factor, and have no derivative where two eigenvalues meet",
+    "linalg.eigvals": "np.linalg.eigvalsh for a symmetric matrix; others have complex eigenvalues, "
+    "without\n       a derivative where two of them meet",
+    "place": "x = masked_scatter(x, mask, values) of tinygrad_edu makes a new tensor",
+    "put": "x = put(x, indices, values) of tinygrad_edu makes a new tensor",
+    "put_along_axis": "x = put_along_axis(x, indices, values, axis) of tinygrad_edu makes a copy",
+    "putmask": "x = where(mask, values, x) makes a new tensor",
+    "roots": "roots are eigenvalues of a matrix that is not symmetric; np.poly goes the other way",
+}
+"""What to write in place of a function that has no row for a reason, or that changes an array."""
+
+
 def no_row(name: str) -> UnsupportedError:
-    """Return the error for a NumPy function that no row stands for, with the nearest ones."""
+    """Return the error for a NumPy function that no row stands for, with what to use instead."""
+    other = _INSTEAD.get(name)
+    fix = other or "use a function of the table, or t.numpy() if no gradient is needed"
     return UnsupportedError(
         f"np.{name} has no row in the table, so it has no derivative"
         f"{nearest(name.rpartition('.')[2])}\n"
         f"  at {users_line()}\n"
-        "  fix: use a function of the table, or t.numpy() if no gradient is needed"
+        f"  fix: {fix}"
     )
 
 

@@ -465,7 +465,7 @@ def _joint(
                 op.name,
                 f"its rule returned a {type(found).__name__}{count} for {len(wanted)} arguments",
                 where=node.line,
-                fix="a joint rule returns a tuple, one cotangent per argument, None for what is not "
+                fix="a joint rule returns a tuple, one cotangent per argument, None where none is "
                 "wanted",
             )
         )

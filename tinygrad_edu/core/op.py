@@ -21,7 +21,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -167,6 +167,8 @@ class Op:
         Arguments for the laws of the table; an elementwise row needs none.
     variadic, optional : bool, tuple of str
         Whether the row takes any number of arrays; the arguments that may be left out (``None``).
+    nested : bool
+        Whether lists in the list of a variadic row say where its arrays go, as in ``np.block``.
     order : tuple of str
         Names in the order of NumPy's callers, those that cannot be honoured among them.
     broadcasts : bool
@@ -223,6 +225,7 @@ class Op:
     policy: str = ""
     cases: tuple[Case, ...] = ()
     broadcasts: bool = False
+    nested: bool = False
     singular: bool = False
     selects: bool = False
     accepts_complex: bool = False
@@ -264,9 +267,18 @@ class Op:
         only where no argument is one: beside an array it takes on the dtype of that.
         """
         kinds = {type(a) for a in arrays}
-        if kinds.isdisjoint((list, tuple)) and not kinds <= _PLAIN:
+        lists = not kinds.isdisjoint((list, tuple))
+        if self.nested or not (lists or kinds <= _PLAIN):
             return arrays
         numbers = _PLAIN if kinds <= _PLAIN else (list, tuple)
+        if lists and not self.variadic and any(_holds_tensors(a) for a in arrays):
+            raise OpTypeError(
+                explain(
+                    self.name,
+                    "a list of Tensors is no array",
+                    fix="join them first, as in np.stack([t, u])",
+                )
+            )
         try:
             return [np.asarray(a) if type(a) in numbers and _is_plain(a) else a for a in arrays]
         except ValueError as error:  # such as a list of lists of different lengths
@@ -697,11 +709,13 @@ def _declare(
 
 
 _NEEDED = ("formula", "latex", "pattern", "signature")
-_OPTIONAL = (
-    "accepts_complex", "arguments", "batch", "broadcasts", "cases", "doc", "domain", "exempt",
-    "functions", "group", "kinks", "name", "optional", "order", "params", "policy", "selects",
-    "singular", "surrogate", "variadic",
-)  # fmt: skip
+_MADE = {
+    "composite", "differentiable", "forward", "joint", "jvp", "kind", "plans", "reads", "reads_result", "rules",
+    "starred",
+}  # fmt: skip
+"""Fields of a row that are no facts: they follow from its declaration."""
+
+_FACTS = (*_NEEDED, *sorted({f.name for f in fields(Op)} - {*_NEEDED, *_MADE} | {"functions"}))
 
 
 def _check_facts(name: str, facts: Mapping[str, Any]) -> None:
@@ -710,12 +724,11 @@ def _check_facts(name: str, facts: Mapping[str, Any]) -> None:
         raise OpTypeError(
             explain("a row", "a lambda has no name", fix='give it one, as in name="softsign"')
         )
-    known = (*_NEEDED, *_OPTIONAL)
     for fact in facts:
-        if fact not in known:
-            close = nearest(fact, known)
+        if fact not in _FACTS:
+            close = nearest(fact, _FACTS)
             problem = f"{fact!r} is no fact of a row{close}"
-            raise OpTypeError(explain(name, problem, fix=f"the facts are {', '.join(known)}"))
+            raise OpTypeError(explain(name, problem, fix=f"the facts are {', '.join(_FACTS)}"))
     missing = [fact for fact in _NEEDED if fact not in facts]
     if missing:
         raise OpTypeError(
@@ -797,6 +810,13 @@ def _keyword_parameters(function: Callable[..., Any]) -> dict[str, Any]:
         return {name: defaults.get(name, REQUIRED) for name in names}
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _holds_tensors(value: Any) -> bool:
+    """Return whether a value is a list in which there is a Tensor."""
+    if not isinstance(value, (list, tuple)):
+        return False
+    return any(hasattr(type(part), "__record__") or _holds_tensors(part) for part in value)
 
 
 def _is_plain(value: Any) -> bool:

@@ -820,6 +820,8 @@ class Tensor:
         self, func: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         """Record a NumPy function called with a Tensor."""
+        if func is np.where and len(args) == 1 and not kwargs:
+            func = np.nonzero  # where() of a condition alone is another function
         function = BY_FUNCTION.get(func)
         if function is not None:
             return function(*args, **kwargs)
@@ -1014,6 +1016,8 @@ class Tensor:
     masked_fill, masked_select = _method("masked_fill"), _method("masked_select")
     masked_scatter, nonzero = _method("masked_scatter"), _method("nonzero")
     diff, nan_to_num = _method("diff"), _method("nan_to_num")
+    t, narrow, contiguous = _method("t"), _method("narrow"), _method("identity")
+    lerp, logit, lgamma = _method("lerp"), _method("logit"), _method("lgamma")
     reshape, view = _spread("reshape"), _spread("reshape")
     transpose, permute = _spread("transpose"), _spread("transpose")
 
@@ -1180,14 +1184,17 @@ def accumulate(leaf: Any, cotangent: Any) -> None:
 
 _LOOKS = {
     np.allclose, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.array2string,
-    np.can_cast, np.histogram, np.iscomplexobj, np.isrealobj, np.may_share_memory, np.ndim,
-    np.result_type, np.shape, np.shares_memory, np.size,
+    np.can_cast, np.common_type, np.diag_indices_from, np.einsum_path, np.histogram, np.histogram2d,
+    np.histogramdd, np.iscomplexobj, np.isrealobj, np.may_share_memory, np.min_scalar_type, np.ndim,
+    np.ravel_multi_index, np.result_type, np.shape, np.shares_memory, np.size, np.tril_indices_from,
+    np.triu_indices_from, np.unique_all, np.unique_counts, np.unique_inverse, np.unravel_index,
 }  # fmt: skip
 """NumPy functions that only look at values and return no array with a derivative."""
 
 MAKES = {
-    np.arange, np.array, np.asarray, np.empty, np.empty_like, np.eye, np.full, np.full_like,
-    np.ones, np.ones_like, np.zeros, np.zeros_like,
+    np.arange, np.array, np.asanyarray, np.asarray, np.ascontiguousarray, np.asfortranarray,
+    np.empty, np.empty_like, np.eye, np.full, np.full_like, np.identity, np.ones, np.ones_like,
+    np.tri, np.zeros, np.zeros_like,
 }  # fmt: skip
 """NumPy functions that make a constant, of the kind of their ``like=``."""
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.batching import raw, spread, wrapped
+from tinygrad_edu.core.batching import raw, spread, within_same, wrapped
 from tinygrad_edu.core.complaints import refuse_anomaly
 from tinygrad_edu.core.forward import push
 from tinygrad_edu.core.graph import ancestors, reverse_sweep, turned
@@ -420,7 +420,10 @@ def vjp(f: Function, *primals: Tree) -> tuple[Tree, Function]:
         output = f(*filled)
     outputs, rebuild = _results(output, "vjp")
 
+    refuse_elsewhere = within_same("this pullback")
+
     def pullback(cotangent: Tree) -> tuple[Tree, ...]:
+        refuse_elsewhere()
         seeds = _moves([cotangent], [output], outputs, "pullback")
         return tuple(regroup(_swept(outputs, inputs, seeds, _again(outputs, inputs, seeds))))
 
@@ -494,7 +497,10 @@ def linearize(f: Function, *primals: Tree) -> tuple[Tree, Function]:
     """
     outputs, inputs, rebuild = _forward(f, primals, "linearize")
 
+    refuse_elsewhere = within_same("this linear map")
+
     def linear(*tangents: Tree) -> Tree:
+        refuse_elsewhere()
         _one_each(primals, tangents, "linearize", "tangents")
         moves = _moves(tangents, primals, inputs, "linearize(tangents)")
         return rebuild(push(outputs, inputs, moves, _again(outputs, inputs, moves)))[0]

@@ -9,6 +9,8 @@ from tinygrad_edu.ops.order import Ranked
 __all__ = [
     "abs",
     "absolute",
+    "acos",
+    "acosh",
     "adaptive_avg_pool",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
@@ -18,13 +20,19 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "add",
+    "addcdiv",
+    "addcmul",
     "addmm",
     "all",
     "alpha_dropout",
+    "amax",
+    "amin",
     "angle",
     "any",
     "append",
+    "apply_along_axis",
     "apply_mask",
+    "apply_over_axes",
     "arccos",
     "arccosh",
     "arcsin",
@@ -38,7 +46,15 @@ __all__ = [
     "argsort",
     "argwhere",
     "array_split",
+    "asanyarray",
+    "ascontiguousarray",
+    "asfortranarray",
+    "asin",
+    "asinh",
     "astype",
+    "atan",
+    "atan2",
+    "atanh",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
@@ -54,7 +70,11 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "bincount",
     "bitwise_and",
+    "bitwise_count",
+    "bitwise_invert",
+    "bitwise_left_shift",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "blend",
     "block",
@@ -64,6 +84,7 @@ __all__ = [
     "cat",
     "causal_mask",
     "cbrt",
+    "cdist",
     "ceil",
     "celu",
     "cholesky",
@@ -124,7 +145,9 @@ __all__ = [
     "diagonal",
     "dice_loss",
     "diff",
+    "digamma",
     "digitize",
+    "div",
     "divide",
     "divmod",
     "dot",
@@ -140,6 +163,7 @@ __all__ = [
     "einsum",
     "elu",
     "embedding",
+    "eq",
     "equal",
     "erf",
     "erfc",
@@ -147,10 +171,13 @@ __all__ = [
     "euclidean_norm",
     "exp",
     "exp2",
+    "expand",
     "expand_dims",
+    "expit",
     "expm",
     "expm1",
     "expm_frechet",
+    "exponent",
     "extract",
     "fabs",
     "fft",
@@ -158,24 +185,32 @@ __all__ = [
     "fftn",
     "fftshift",
     "fill_diagonal",
+    "fix",
     "flatnonzero",
     "flatten",
     "flip",
     "fliplr",
     "flipud",
+    "float_power",
     "floor",
     "floor_divide",
     "fmax",
     "fmin",
     "fmod",
     "fold",
+    "frexp",
+    "gammaln",
     "gather",
     "gaussian_dropout",
     "gaussian_nll_loss",
     "gaussian_noise",
+    "gcd",
+    "ge",
     "geglu",
     "gelu",
     "gelu_tanh",
+    "geomspace",
+    "ger",
     "getitem",
     "global_avg_pool",
     "global_max_pool",
@@ -187,6 +222,7 @@ __all__ = [
     "group_norm",
     "gru_cell",
     "gru_scan",
+    "gt",
     "gumbel_softmax",
     "hard_sigmoid",
     "hard_swish",
@@ -206,6 +242,10 @@ __all__ = [
     "hstack",
     "huber_loss",
     "hypot",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
     "identity",
     "ifft",
     "ifft2",
@@ -224,6 +264,7 @@ __all__ = [
     "instance_norm",
     "interp",
     "interpolate",
+    "intersect1d",
     "inv",
     "invert",
     "irfft",
@@ -232,24 +273,35 @@ __all__ = [
     "isclose",
     "iscomplex",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "isreal",
+    "ix_",
     "jensen_shannon",
     "kl_div",
     "kron",
     "kthvalue",
     "l1_loss",
     "layer_norm",
+    "lcm",
     "ldexp",
+    "le",
     "leaky_relu",
+    "left_shift",
+    "lerp",
     "less",
     "less_equal",
+    "lexsort",
+    "lgamma",
     "linalg_cross",
     "linalg_diagonal",
     "linalg_outer",
     "linalg_trace",
     "linear",
+    "linspace",
     "local_response_norm",
     "log",
     "log10",
@@ -268,13 +320,16 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logit",
     "logsigmoid",
+    "logspace",
     "logsumexp",
     "lp_pool",
     "lstm_cell",
     "lstm_scan",
     "lstm_step",
     "lstsq",
+    "lt",
     "margin_ranking_loss",
     "masked_fill",
     "masked_scatter",
@@ -300,10 +355,13 @@ __all__ = [
     "minimum",
     "mish",
     "mm",
+    "mod",
     "modf",
     "moveaxis",
+    "movedim",
     "mse_loss",
     "msort",
+    "mul",
     "multi_dot",
     "multi_margin_loss",
     "multilabel_margin_loss",
@@ -325,6 +383,9 @@ __all__ = [
     "nanstd",
     "nansum",
     "nanvar",
+    "narrow",
+    "ne",
+    "neg",
     "negative",
     "nextafter",
     "nll_loss",
@@ -343,15 +404,28 @@ __all__ = [
     "partition",
     "percentile",
     "permute",
+    "permute_dims",
+    "piecewise",
     "pinv",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
     "polar",
+    "poly",
+    "polyadd",
+    "polyder",
+    "polyfit",
+    "polygamma",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
     "positive",
+    "pow",
     "power",
     "prelu",
     "prod",
+    "psi",
     "ptp",
     "put",
     "put_along_axis",
@@ -363,6 +437,7 @@ __all__ = [
     "radians",
     "ravel",
     "real",
+    "real_if_close",
     "reciprocal",
     "reglu",
     "relu",
@@ -375,6 +450,7 @@ __all__ = [
     "rfft",
     "rfft2",
     "rfftn",
+    "right_shift",
     "rint",
     "rms_norm",
     "rnn_cell",
@@ -384,6 +460,7 @@ __all__ = [
     "rot90",
     "round",
     "round_through",
+    "row_stack",
     "rrelu",
     "rsqrt",
     "scale_gradient",
@@ -393,7 +470,9 @@ __all__ = [
     "searchsorted",
     "select",
     "selu",
+    "setdiff1d",
     "setitem",
+    "setxor1d",
     "sigmoid",
     "sigmoid_focal_loss",
     "sign",
@@ -419,6 +498,7 @@ __all__ = [
     "solve",
     "solve_triangular",
     "sort",
+    "spacing",
     "split",
     "sqrt",
     "square",
@@ -428,8 +508,10 @@ __all__ = [
     "stack",
     "standardize",
     "std",
+    "std_mean",
     "stop_gradient",
     "straight_through",
+    "sub",
     "subtract",
     "sum",
     "sum_to",
@@ -437,8 +519,10 @@ __all__ = [
     "svd_packed",
     "svdvals",
     "swapaxes",
+    "swapdims",
     "swiglu",
     "swish",
+    "t",
     "take",
     "take_along_axis",
     "tan",
@@ -454,18 +538,26 @@ __all__ = [
     "trace",
     "transpose",
     "trapezoid",
+    "trapz",
     "tril",
+    "trim_zeros",
     "triplet_margin_loss",
     "triu",
+    "true_divide",
     "trunc",
     "unbind",
     "unflatten",
     "unfold",
+    "union1d",
     "unique",
+    "unique_values",
     "unsqueeze",
+    "unstack",
+    "unwrap",
     "upsample",
     "vander",
     "var",
+    "var_mean",
     "vdot",
     "vecdot",
     "vecmat",
@@ -475,6 +567,7 @@ __all__ = [
     "weighted",
     "where",
     "windows",
+    "xlog1py",
     "xlogy",
 ]
 
@@ -483,6 +576,12 @@ def abs(x: Any) -> Tensor:
 
 def absolute(x: Any) -> Tensor:
     """Absolute value."""
+
+def acos(x: Any) -> Tensor:
+    """Angle of a cosine."""
+
+def acosh(x: Any) -> Tensor:
+    """Inverse of cosh."""
 
 def adaptive_avg_pool(x: Any, output_size: Any) -> Tensor:
     """Return the means of as many cells as wanted; they overlap where lengths do not divide."""
@@ -511,6 +610,12 @@ def adaptive_max_pool3d(x: Any, output_size: Any) -> Tensor:
 def add(a: Any, b: Any) -> Tensor:
     """Sum."""
 
+def addcdiv(x: Any, a: Any, b: Any, value: Any = 1) -> Tensor:
+    """Add a quotient to x, `value` times."""
+
+def addcmul(x: Any, a: Any, b: Any, value: Any = 1) -> Tensor:
+    """Add a product to x, `value` times."""
+
 def addmm(c: Any, a: Any, b: Any, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Add a multiple of a matrix product to a multiple of c."""
 
@@ -519,6 +624,12 @@ def all(x: Any, axis: Any = None, *, keepdims: Any = False, where: Any = True) -
 
 def alpha_dropout(x: Any, p: Any = 0.5, rng: Any = None, mask: Any = None, shared: Any = ()) -> Tensor:
     """Elements set to SELU's limit with probability p; mean 0 and variance 1 are kept."""
+
+def amax(x: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = True) -> Tensor:
+    """Largest element over axes."""
+
+def amin(x: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = True) -> Tensor:
+    """Smallest element over axes."""
 
 def angle(x: Any, deg: Any = False) -> Tensor:
     """Angle from the positive real axis, in radians or degrees."""
@@ -529,8 +640,14 @@ def any(x: Any, axis: Any = None, *, keepdims: Any = False, where: Any = True) -
 def append(x: Any, values: Any, axis: Any = None) -> Tensor:
     """Join values behind the array, both flattened for axis None."""
 
+def apply_along_axis(func1d: Any, axis: Any, x: Any, *args: Any) -> Tensor:
+    """Call a function with each vector along an axis, and put its results in their place."""
+
 def apply_mask(x: Any, mask: Any, scale: Any = 1.0) -> Tensor:
     """Elements where a mask is true, times a factor; 0 elsewhere."""
+
+def apply_over_axes(func: Any, x: Any, axes: Any) -> Tensor:
+    """Call a function that reduces an axis for one axis after the other, keeping each as 1."""
 
 def arccos(x: Any) -> Tensor:
     """Angle of a cosine."""
@@ -571,8 +688,32 @@ def argwhere(x: Any) -> Tensor:
 def array_split(x: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tensor]:
     """Cut along an axis into parts of nearly equal length, the longer first; returns a list."""
 
+def asanyarray(x: Any) -> Tensor:
+    """The same value, in the same memory, on a node of its own."""
+
+def ascontiguousarray(x: Any) -> Tensor:
+    """The same value, in the same memory, on a node of its own."""
+
+def asfortranarray(x: Any) -> Tensor:
+    """The same value, in the same memory, on a node of its own."""
+
+def asin(x: Any) -> Tensor:
+    """Angle of a sine."""
+
+def asinh(x: Any) -> Tensor:
+    """Inverse of sinh."""
+
 def astype(x: Any, dtype: Any) -> Tensor:
     """Convert to another dtype."""
+
+def atan(x: Any) -> Tensor:
+    """Angle of a tangent."""
+
+def atan2(a: Any, b: Any) -> Tensor:
+    """Angle of the point with height a and width b."""
+
+def atanh(x: Any) -> Tensor:
+    """Inverse of tanh."""
 
 def atleast_1d(x: Any) -> Tensor:
     """Give a scalar one axis."""
@@ -619,8 +760,20 @@ def bincount(x: Any, weights: Any = None, minlength: Any = 0) -> Tensor:
 def bitwise_and(a: Any, b: Any) -> Tensor:
     """Bits set in both."""
 
+def bitwise_count(x: Any) -> Tensor:
+    """Number of bits that are set in |x|."""
+
+def bitwise_invert(x: Any) -> Tensor:
+    """All bits turned."""
+
+def bitwise_left_shift(a: Any, b: Any) -> Tensor:
+    """Bits moved up."""
+
 def bitwise_or(a: Any, b: Any) -> Tensor:
     """Bits set in one or both."""
+
+def bitwise_right_shift(a: Any, b: Any) -> Tensor:
+    """Bits moved down."""
 
 def bitwise_xor(a: Any, b: Any) -> Tensor:
     """Bits set in exactly one."""
@@ -648,6 +801,9 @@ def causal_mask(x: Any) -> Tensor:
 
 def cbrt(x: Any) -> Tensor:
     """Cube root."""
+
+def cdist(a: Any, b: Any, p: Any = 2.0) -> Tensor:
+    """Distances of every row of a from every row of b, by the p-norm."""
 
 def ceil(x: Any) -> Tensor:
     """Smallest whole number not below."""
@@ -829,8 +985,14 @@ def dice_loss(probabilities: Any, target: Any, smooth: Any = 1.0, reduction: Any
 def diff(x: Any, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = None) -> Tensor:
     """Return the differences of neighbours along an axis, `n` times."""
 
+def digamma(x: Any) -> Tensor:
+    """Slope of the logarithm of the gamma function."""
+
 def digitize(x: Any, bins: Any, right: Any = False) -> Tensor:
     """The number of the bin into which each value falls."""
+
+def div(a: Any, b: Any) -> Tensor:
+    """Quotient."""
 
 def divide(a: Any, b: Any) -> Tensor:
     """Quotient."""
@@ -877,6 +1039,9 @@ def elu(x: Any, alpha: Any = 1.0) -> Tensor:
 def embedding(ids: Any, weight: Any, padding_idx: Any = None) -> Tensor:
     """Rows of a table by their numbers; the gradients of a row that is used twice sum."""
 
+def eq(a: Any, b: Any) -> Tensor:
+    """Whether two are equal."""
+
 def equal(a: Any, b: Any) -> Tensor:
     """Whether two are equal."""
 
@@ -898,8 +1063,14 @@ def exp(x: Any) -> Tensor:
 def exp2(x: Any) -> Tensor:
     """Power of 2."""
 
+def expand(x: Any, shape: Any) -> Tensor:
+    """Repeat along new axes and axes of length 1."""
+
 def expand_dims(x: Any, axis: Any) -> Tensor:
     """Insert axes of length 1."""
+
+def expit(x: Any) -> Tensor:
+    """Logistic sigmoid."""
 
 def expm(x: Any) -> Tensor:
     """Matrix exponential."""
@@ -909,6 +1080,9 @@ def expm1(x: Any) -> Tensor:
 
 def expm_frechet(x: Any, e: Any) -> Tensor:
     """Change of the matrix exponential of x along e: its Fréchet derivative."""
+
+def exponent(x: Any) -> Tensor:
+    """The power of 2 that is just above |x|, 0 for 0."""
 
 def extract(condition: Any, x: Any) -> Tensor:
     """Take the elements where the condition holds, both seen on one axis."""
@@ -931,6 +1105,9 @@ def fftshift(x: Any, axes: Any = None) -> Tensor:
 def fill_diagonal(x: Any, value: Any, wrap: Any = False) -> Tensor:
     """Return a copy with other values on the main diagonal; `wrap` begins anew below a square."""
 
+def fix(x: Any) -> Tensor:
+    """Whole number towards 0."""
+
 def flatnonzero(x: Any) -> Tensor:
     """The places of the elements that are not 0, counted through all axes."""
 
@@ -945,6 +1122,9 @@ def fliplr(x: Any) -> Tensor:
 
 def flipud(x: Any) -> Tensor:
     """Reverse the rows."""
+
+def float_power(a: Any, b: Any) -> Tensor:
+    """Raise to a power, whole numbers as floats."""
 
 def floor(x: Any) -> Tensor:
     """Largest whole number not above."""
@@ -964,6 +1144,12 @@ def fmod(a: Any, b: Any) -> Tensor:
 def fold(x: Any, axis: Any, length: Any, step: Any = 1) -> Tensor:
     """Windows added up where they overlap: the adjoint of unfold."""
 
+def frexp(x: Any) -> tuple[Tensor, Tensor]:
+    """Return a number from 1/2 to 1 and the power of 2 that x is it times; a tuple."""
+
+def gammaln(x: Any) -> Tensor:
+    """Logarithm of the absolute value of the gamma function."""
+
 def gather(x: Any, axis: Any, indices: Any) -> Tensor:
     """Elements by an index array along one axis; along the others it may be shorter than x."""
 
@@ -976,6 +1162,12 @@ def gaussian_nll_loss(mean: Any, target: Any, variance: Any, full: Any = False, 
 def gaussian_noise(x: Any, std: Any = 0.1, rng: Any = None, noise: Any = None) -> Tensor:
     """Normal noise of standard deviation std added."""
 
+def gcd(a: Any, b: Any) -> Tensor:
+    """Greatest common divisor."""
+
+def ge(a: Any, b: Any) -> Tensor:
+    """Whether a is not smaller."""
+
 def geglu(x: Any, axis: Any = -1) -> Tensor:
     """First half along an axis, gated by gelu of the second half."""
 
@@ -984,6 +1176,12 @@ def gelu(x: Any, approximate: Any = 'none') -> Tensor:
 
 def gelu_tanh(x: Any) -> Tensor:
     """Gaussian error linear unit in its tanh form."""
+
+def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, *, axis: Any = 0) -> Tensor:
+    """Numbers from start to stop with equal quotients."""
+
+def ger(a: Any, b: Any) -> Tensor:
+    """Multiply each element of one vector with each of the other."""
 
 def getitem(x: Any, index: Any) -> Tensor:
     """Elements by slices, integers, integer arrays, masks, or a mix of them."""
@@ -1017,6 +1215,9 @@ def gru_cell(x: Any, h: Any, w_x: Any, w_h: Any, bias: Any = None, bias_h: Any =
 
 def gru_scan(z: Any, h: Any, w_h: Any, bias_h: Any = None, reset_after: Any = True, reverse: Any = False) -> Tensor:
     """States of gated recurrent units at all steps; z is the inputs times w_x, plus the bias."""
+
+def gt(a: Any, b: Any) -> Tensor:
+    """Whether a is larger."""
 
 def gumbel_softmax(logits: Any, tau: Any = 1.0, hard: Any = False, axis: Any = -1, rng: Any = None, noise: Any = None) -> Tensor:
     """A random choice of one class, relaxed by a temperature; one-hot if hard."""
@@ -1075,6 +1276,18 @@ def huber_loss(prediction: Any, target: Any, delta: Any = 1.0, reduction: Any = 
 def hypot(a: Any, b: Any) -> Tensor:
     """Length of the vector (a, b)."""
 
+def i0(x: Any) -> Tensor:
+    """Modified Bessel function of order 0."""
+
+def i0e(x: Any) -> Tensor:
+    """Modified Bessel function of order 0 without its growth."""
+
+def i1(x: Any) -> Tensor:
+    """Modified Bessel function of order 1."""
+
+def i1e(x: Any) -> Tensor:
+    """Modified Bessel function of order 1 without its growth."""
+
 def identity(x: Any) -> Tensor:
     """The same value, in the same memory, on a node of its own."""
 
@@ -1129,6 +1342,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 def interpolate(x: Any, size: Any = None, scale_factor: Any = None, mode: Any = 'nearest', align_corners: Any = False) -> Tensor:
     """Resize images: by the nearest element, or linearly between neighbours along each axis."""
 
+def intersect1d(a: Any, b: Any, assume_unique: Any = False) -> Tensor:
+    """The different values that are in both, in ascending order."""
+
 def inv(x: Any) -> Tensor:
     """Inverse of a square matrix."""
 
@@ -1153,14 +1369,26 @@ def iscomplex(x: Any) -> Tensor:
 def isfinite(x: Any) -> Tensor:
     """Whether it is neither infinite nor nan."""
 
+def isin(element: Any, test_elements: Any, assume_unique: Any = False, invert: Any = False, kind: Any = None) -> Tensor:
+    """Whether each element is among others."""
+
 def isinf(x: Any) -> Tensor:
     """Whether it is infinite."""
 
 def isnan(x: Any) -> Tensor:
     """Whether it is not a number."""
 
+def isneginf(x: Any) -> Tensor:
+    """Whether it is minus infinity."""
+
+def isposinf(x: Any) -> Tensor:
+    """Whether it is plus infinity."""
+
 def isreal(x: Any) -> Tensor:
     """Whether the imaginary part is 0."""
+
+def ix_(*args: Any) -> tuple[Tensor, ...]:
+    """Give each vector its own axis, so that together they index all combinations; a tuple."""
 
 def jensen_shannon(p: Any, q: Any, axis: Any = -1, reduction: Any = 'mean') -> Tensor:
     """Divergence of Jensen and Shannon between probabilities along an axis: symmetric, finite."""
@@ -1180,17 +1408,35 @@ def l1_loss(prediction: Any, target: Any, reduction: Any = 'mean') -> Tensor:
 def layer_norm(x: Any, scale: Any = None, shift: Any = None, axis: Any = -1, eps: Any = 1e-05) -> Tensor:
     """Each sample normalised over its own features."""
 
+def lcm(a: Any, b: Any) -> Tensor:
+    """Least common multiple."""
+
 def ldexp(x: Any, i: Any) -> Tensor:
     """Product with a power of 2, exact."""
 
+def le(a: Any, b: Any) -> Tensor:
+    """Whether a is not larger."""
+
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Tensor:
     """Rectified linear unit that leaks to the left."""
+
+def left_shift(a: Any, b: Any) -> Tensor:
+    """Bits moved up."""
+
+def lerp(a: Any, b: Any, weight: Any) -> Tensor:
+    """Mix two values: a for weight 0, b for weight 1, on a straight line between and beyond."""
 
 def less(a: Any, b: Any) -> Tensor:
     """Whether a is smaller."""
 
 def less_equal(a: Any, b: Any) -> Tensor:
     """Whether a is not larger."""
+
+def lexsort(keys: Sequence[Any], axis: Any = -1) -> Tensor:
+    """The indices that sort by several keys, of which the last counts most."""
+
+def lgamma(x: Any) -> Tensor:
+    """Logarithm of the absolute value of the gamma function."""
 
 def linalg_cross(a: Any, b: Any, axis: Any = -1) -> Tensor:
     """Return the cross product along one axis of both, as np.linalg.cross has it."""
@@ -1206,6 +1452,9 @@ def linalg_trace(x: Any, offset: Any = 0) -> Tensor:
 
 def linear(x: Any, weight: Any, bias: Any = None, activation: Any = None) -> Tensor:
     """Affine map with an optional activation: the fully connected layer."""
+
+def linspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, retstep: Any = False, *, axis: Any = 0) -> Tensor:
+    """Numbers at equal distances from start to stop."""
 
 def local_response_norm(x: Any, size: Any = 5, alpha: Any = 0.0001, beta: Any = 0.75, k: Any = 1.0, axis: Any = 1) -> Tensor:
     """Each channel divided by a power of the mean square of its neighbours."""
@@ -1261,8 +1510,14 @@ def logical_or(a: Any, b: Any) -> Tensor:
 def logical_xor(a: Any, b: Any) -> Tensor:
     """Whether exactly one is true."""
 
+def logit(x: Any, eps: Any = None) -> Tensor:
+    """Logarithm of the odds, the inverse of sigmoid; x is first limited to eps and 1 - eps."""
+
 def logsigmoid(x: Any) -> Tensor:
     """Logarithm of the sigmoid."""
+
+def logspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, base: Any = None, *, axis: Any = 0) -> Tensor:
+    """Raise a base, 10 unless given, to powers at equal distances from start to stop."""
 
 def logsumexp(x: Any, axis: Any = None, keepdims: Any = False) -> Tensor:
     """Logarithm of the sum of exponentials over axes, without overflow."""
@@ -1281,6 +1536,9 @@ def lstm_step(x: Any, h: Any, c: Any, w_x: Any, w_h: Any, bias: Any = None) -> T
 
 def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return what minimises |a y - b|, the shortest such y if there are several."""
+
+def lt(a: Any, b: Any) -> Tensor:
+    """Whether a is smaller."""
 
 def margin_ranking_loss(a: Any, b: Any, target: Any, margin: Any = 0.0, reduction: Any = 'mean') -> Tensor:
     """What a lacks to be above b (target 1) or below it (-1) by a margin."""
@@ -1357,10 +1615,16 @@ def mish(x: Any) -> Tensor:
 def mm(a: Any, b: Any) -> Tensor:
     """Matrix product; stacks of matrices broadcast, a single axis is a row or a column."""
 
+def mod(a: Any, b: Any) -> Tensor:
+    """Remainder with the sign of the divisor, as in Python's %."""
+
 def modf(x: Any) -> tuple[Tensor, ...]:
     """Return the fraction and the whole number towards 0, both with the sign of x; a tuple."""
 
 def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
+    """Move axes to new positions; the others keep their order."""
+
+def movedim(x: Any, source: Any, destination: Any) -> Tensor:
     """Move axes to new positions; the others keep their order."""
 
 def mse_loss(prediction: Any, target: Any, reduction: Any = 'mean') -> Tensor:
@@ -1368,6 +1632,9 @@ def mse_loss(prediction: Any, target: Any, reduction: Any = 'mean') -> Tensor:
 
 def msort(x: Any) -> Tensor:
     """Sort along the first axis."""
+
+def mul(a: Any, b: Any) -> Tensor:
+    """Product."""
 
 def multi_dot(arrays: Sequence[Any]) -> Tensor:
     """Multiply matrices in the order that takes the fewest multiplications of numbers."""
@@ -1432,6 +1699,15 @@ def nansum(x: Any, axis: Any = None, *, keepdims: Any = False) -> Tensor:
 def nanvar(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: Any = False) -> Tensor:
     """Variance over axes of the elements that are not nan."""
 
+def narrow(x: Any, axis: Any, start: Any, length: Any) -> Tensor:
+    """Take `length` slices along an axis, from `start` on."""
+
+def ne(a: Any, b: Any) -> Tensor:
+    """Whether two differ."""
+
+def neg(x: Any) -> Tensor:
+    """Negation."""
+
 def negative(x: Any) -> Tensor:
     """Negation."""
 
@@ -1486,6 +1762,12 @@ def percentile(x: Any, q: Any, axis: Any = None, *, method: Any = 'linear', keep
 def permute(x: Any, axes: Any = None) -> Tensor:
     """Permute the axes; reverse them by default."""
 
+def permute_dims(x: Any, axes: Any = None) -> Tensor:
+    """Permute the axes; reverse them by default."""
+
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any) -> Tensor:
+    """Take each element from the function, or number, of the last condition that holds there."""
+
 def pinv(x: Any, rcond: Any = None, hermitian: Any = False, rtol: Any = None) -> Tensor:
     """Moore-Penrose inverse of a matrix of any shape and rank."""
 
@@ -1501,8 +1783,38 @@ def poisson_nll_loss(rate: Any, target: Any, log_input: Any = True, full: Any = 
 def polar(length: Any, angle: Any) -> Tensor:
     """Complex number of a length and an angle in radians."""
 
+def poly(roots: Any) -> Tensor:
+    """Find the polynomial that has these roots, its leading coefficient being 1."""
+
+def polyadd(a: Any, b: Any) -> Tensor:
+    """Add two polynomials."""
+
+def polyder(p: Any, m: Any = 1) -> Tensor:
+    """Differentiate a polynomial m times."""
+
+def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: Any = False, w: Any = None, cov: Any = False) -> Tensor:
+    """Find the polynomial of a degree with the least sum of squares (w (y - p(x)))²."""
+
+def polygamma(n: Any, x: Any) -> Tensor:
+    """Derivative of digamma, n times."""
+
+def polyint(p: Any, m: Any = 1, k: Any = None) -> Tensor:
+    """Integrate a polynomial m times, each time with its constant of k, or with 0."""
+
+def polymul(a: Any, b: Any) -> Tensor:
+    """Multiply two polynomials."""
+
+def polysub(a: Any, b: Any) -> Tensor:
+    """Subtract a polynomial from another."""
+
+def polyval(p: Any, x: Any) -> Tensor:
+    """Evaluate a polynomial at each x, by Horner's scheme."""
+
 def positive(x: Any) -> Tensor:
     """The same value."""
+
+def pow(a: Any, b: Any) -> Tensor:
+    """Power."""
 
 def power(a: Any, b: Any) -> Tensor:
     """Power."""
@@ -1512,6 +1824,9 @@ def prelu(x: Any, weight: Any) -> Tensor:
 
 def prod(x: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = None, where: Any = True) -> Tensor:
     """Product over axes."""
+
+def psi(x: Any) -> Tensor:
+    """Slope of the logarithm of the gamma function."""
 
 def ptp(x: Any, axis: Any = None, *, keepdims: Any = False) -> Tensor:
     """Distance of the largest and the smallest element over axes."""
@@ -1545,6 +1860,9 @@ def ravel(x: Any) -> Tensor:
 
 def real(x: Any) -> Tensor:
     """Real part."""
+
+def real_if_close(x: Any, tol: Any = 100) -> Tensor:
+    """Take the real part if all imaginary parts are nothing but rounding; `tol` counts it."""
 
 def reciprocal(x: Any) -> Tensor:
     """Reciprocal."""
@@ -1582,6 +1900,9 @@ def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Tens
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None) -> Tensor:
     """Discrete Fourier transform of real numbers along several axes, the last one halved."""
 
+def right_shift(a: Any, b: Any) -> Tensor:
+    """Bits moved down."""
+
 def rint(x: Any) -> Tensor:
     """Nearest whole number, halves to the even one."""
 
@@ -1608,6 +1929,9 @@ def round(a: Any, decimals: Any = 0) -> Tensor:
 
 def round_through(x: Any) -> Tensor:
     """Nearest integer, halves to even; the gradient passes as if it were x."""
+
+def row_stack(arrays: Sequence[Any]) -> Tensor:
+    """Join along the first axis, vectors as rows."""
 
 def rrelu(x: Any, lower: Any = 0.125, upper: Any = 0.3333333333333333, rng: Any = None, slopes: Any = None) -> Tensor:
     """Leaky rectified linear unit whose slopes are drawn between lower and upper from rng; their mean, as for evaluation, without rng."""
@@ -1636,8 +1960,14 @@ def select(condlist: Any, choicelist: Sequence[Any], default: Any = 0) -> Tensor
 def selu(x: Any) -> Tensor:
     """Self-normalizing exponential linear unit."""
 
+def setdiff1d(a: Any, b: Any, assume_unique: Any = False) -> Tensor:
+    """The different values of the first that are not in the second."""
+
 def setitem(x: Any, index: Any, value: Any) -> Tensor:
     """A copy of x in which the elements at an index have new values."""
+
+def setxor1d(a: Any, b: Any, assume_unique: Any = False) -> Tensor:
+    """The different values that are in exactly one, in ascending order."""
 
 def sigmoid(x: Any) -> Tensor:
     """Logistic sigmoid."""
@@ -1714,6 +2044,9 @@ def solve_triangular(a: Any, b: Any, lower: Any = False, trans: Any = 0, unit_di
 def sort(x: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Tensor:
     """The elements along an axis in ascending order."""
 
+def spacing(x: Any) -> Tensor:
+    """The distance to the next number of the dtype away from 0."""
+
 def split(x: Any, indices_or_sections: Any, axis: Any = 0) -> list[Tensor]:
     """Cut along an axis into equal parts, or before the given indices; returns a list."""
 
@@ -1741,11 +2074,17 @@ def standardize(x: Any, axis: Any = -1, eps: Any = 1e-05) -> Tensor:
 def std(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: Any = False, where: Any = True) -> Tensor:
     """Standard deviation over axes."""
 
+def std_mean(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> tuple[Tensor, Tensor]:
+    """Return the standard deviation and the mean over axes; a tuple."""
+
 def stop_gradient(x: Any) -> Tensor:
     """The same value, to which no gradient flows: a constant."""
 
 def straight_through(value: Any, x: Any) -> Tensor:
     """A value whose gradient goes to another array, unchanged: the straight-through estimator."""
+
+def sub(a: Any, b: Any) -> Tensor:
+    """Difference."""
 
 def subtract(a: Any, b: Any) -> Tensor:
     """Difference."""
@@ -1768,11 +2107,17 @@ def svdvals(x: Any) -> Tensor:
 def swapaxes(x: Any, axis1: Any, axis2: Any) -> Tensor:
     """Exchange two axes."""
 
+def swapdims(x: Any, axis1: Any, axis2: Any) -> Tensor:
+    """Exchange two axes."""
+
 def swiglu(x: Any, axis: Any = -1) -> Tensor:
     """First half along an axis, gated by silu of the second half."""
 
 def swish(x: Any) -> Tensor:
     """Sigmoid linear unit, also called swish."""
+
+def t(x: Any) -> Tensor:
+    """Transpose a matrix; a vector stays as it is."""
 
 def take(x: Any, indices: Any, axis: Any = None, *, mode: Any = 'raise') -> Tensor:
     """Elements along an axis by integer indices."""
@@ -1819,14 +2164,23 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Tensor:
     """Integrate samples along an axis, by straight lines between them."""
 
+def trapz(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Tensor:
+    """Integrate samples along an axis, by straight lines between them."""
+
 def tril(x: Any, k: Any = 0) -> Tensor:
     """Lower triangle: zeros above the k-th diagonal."""
+
+def trim_zeros(x: Any, trim: Any = 'fb', axis: Any = None) -> Tensor:
+    """Cut off the zeros in front, behind, or at both ends, along all axes or some."""
 
 def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: Any = 1.0, p: Any = 2.0, eps: Any = 0.0, swap: Any = False, reduction: Any = 'mean') -> Tensor:
     """What an anchor lacks to be nearer to its positive than to its negative by a margin."""
 
 def triu(x: Any, k: Any = 0) -> Tensor:
     """Upper triangle: zeros below the k-th diagonal."""
+
+def true_divide(a: Any, b: Any) -> Tensor:
+    """Quotient."""
 
 def trunc(x: Any) -> Tensor:
     """Whole number towards 0."""
@@ -1840,11 +2194,23 @@ def unflatten(x: Any, axis: Any, shape: Any) -> Tensor:
 def unfold(x: Any, axis: Any, size: Any, step: Any = 1) -> Tensor:
     """Windows that slide along an axis, each on the last axis of the result."""
 
+def union1d(a: Any, b: Any) -> Tensor:
+    """The different values that are in one or both, in ascending order."""
+
 def unique(x: Any, *, axis: Any = None, equal_nan: Any = True) -> Tensor:
     """The different values in ascending order."""
 
+def unique_values(x: Any) -> Tensor:
+    """The different values, in the order that NumPy finds them."""
+
 def unsqueeze(x: Any, axis: Any) -> Tensor:
     """Insert axes of length 1."""
+
+def unstack(x: Any, axis: Any = 0) -> tuple[Tensor, ...]:
+    """Cut into slices along an axis, which is removed; returns a tuple."""
+
+def unwrap(p: Any, discont: Any = None, axis: Any = -1, period: Any = 6.283185307179586) -> Tensor:
+    """Angles whose jumps by more than half a period are made smaller by whole periods."""
 
 def upsample(x: Any, size: Any = None, scale_factor: Any = None, mode: Any = 'nearest', align_corners: Any = False) -> Tensor:
     """Resize images: by the nearest element, or linearly between neighbours along each axis."""
@@ -1854,6 +2220,9 @@ def vander(x: Any, N: Any = None, increasing: Any = False) -> Tensor:
 
 def var(x: Any, axis: Any = None, *, ddof: Any = 0, keepdims: Any = False, where: Any = True) -> Tensor:
     """Variance over axes."""
+
+def var_mean(x: Any, axis: Any = None, ddof: Any = 0, keepdims: Any = False) -> tuple[Tensor, Tensor]:
+    """Return the variance and the mean over axes; a tuple."""
 
 def vdot(a: Any, b: Any) -> Tensor:
     """Sum the products of all elements, those of a complex `a` conjugated."""
@@ -1881,6 +2250,9 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
 
 def windows(x: Any, size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Tensor:
     """The windows of images: shape (batch, channels, *size, *number of windows)."""
+
+def xlog1py(a: Any, b: Any) -> Tensor:
+    """a times the logarithm of 1 + b, exact for small b, 0 where a is 0."""
 
 def xlogy(a: Any, b: Any) -> Tensor:
     """a times the logarithm of b, 0 where a is 0."""

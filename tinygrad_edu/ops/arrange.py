@@ -1045,7 +1045,7 @@ dstack = composite(
     cases=(case((3,), (3,)), case((2, 3), (2, 3, 2)), case((), ())), **_SEVERAL,
 )  # fmt: skip
 block = composite(
-    _block, functions=(np.block,), order="arrays",
+    _block, functions=(np.block,), order="arrays", nested=True,
     cases=(case((2, 3), (2, 1)), case((), (2,)), case((2, 1), (1, 2, 3))), **_SEVERAL,
 )  # fmt: skip
 append = composite(

@@ -56,13 +56,17 @@ def _scan(combine: Any, x: Any) -> Any:
 
 
 def _last(x: Any, axis: int | None) -> Any:
-    """Return x with the axis moved to the end; of all elements on one axis for None."""
-    return np.reshape(x, (-1,)) if axis is None else np.swapaxes(x, axis, -1)
+    """Return x with the axis moved to the end; of all elements on one axis for None.
+
+    A number has one element on its axis, as NumPy counts.
+    """
+    return np.reshape(x, (-1,)) if axis is None or not x.shape else np.swapaxes(x, axis, -1)
 
 
 def _back(x: Any, like: Any, axis: int | None) -> Any:
     """Return what `_last` has moved, where it was."""
-    return np.reshape(x, like.shape) if axis is None else np.swapaxes(x, axis, -1)
+    whole = axis is None or not like.shape
+    return np.reshape(x, like.shape) if whole else np.swapaxes(x, axis, -1)  # type: ignore[arg-type]  # axis is no None here
 
 
 def _backwards(x: Any) -> Any:
@@ -113,6 +117,7 @@ _RUNNING: dict[str, Any] = {
         case((1,), axis=0),
         case((0, 2), axis=0),
         case(()),
+        case((), axis=0),
     ),
 }
 _ZEROS = np.array([[2.0, 0.0, -1.5, 0.5], [0.0, 3.0, 0.0, -0.5]])

@@ -83,7 +83,7 @@ setdiff1d = op(
 )  # fmt: skip
 setxor1d = op(
     _setxor1d, None, None, doc="The different values that are in exactly one, in ascending order.",
-    formula="{a} △ {b}", latex=r"A \mathbin{\triangle} B", functions=(np.setxor1d,), **_SETS,
+    formula="{a} △ {b}", latex=r"A \triangle B", functions=(np.setxor1d,), **_SETS,
 )  # fmt: skip
 unique_values = op(
     _unique_values, None, doc="The different values, in the order that NumPy finds them.",

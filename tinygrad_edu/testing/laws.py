@@ -623,7 +623,8 @@ def call_as_numpy(row: Op, function: Any, arrays: Sequence[Any], params: dict[st
     if isinstance(function, tuple):
         ufunc, method = function
         return getattr(ufunc, method)(*arrays, **params)
-    values = [list(arrays)] if row.variadic else arrays
+    # Of a list np.lexsort makes an array, without asking what is in it.
+    values = [(tuple if function is np.lexsort else list)(arrays)] if row.variadic else arrays
     if _takes_any_keyword(function):
         # Such a function refuses the keywords that its other arguments do not ask for.
         named = inspect.signature(function).parameters
