@@ -63,3 +63,16 @@ def errors_are_worded_well() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TinygradEduError, "__init__", look)
         yield
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give each of a test's many arguments the settings that the test was written with.
+
+    Hypothesis nests them once more for every argument, and after a thousand of them, which the
+    table has rows for, its own code recurses too deep.
+    """
+    function = getattr(item, "function", None)
+    name = "_hypothesis_internal_use_settings"
+    if hasattr(function, name):
+        first = vars(function).setdefault("_settings_as_written", getattr(function, name))
+        setattr(function, name, first)

@@ -96,7 +96,7 @@ class Asker:
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
         skipped = call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)
         if call.excinfo is not None and not skipped and self.on_failure is not None:
-            self.on_failure(item.nodeid)
+            self.on_failure(item.nodeid, call.excinfo)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -109,6 +109,7 @@ class Asker:
 
         for count, mutant in enumerate(self.mutants, start=1):
             tests = alternating(reached[function_of(mutant)], seconds)
+            tests.sort(key=lambda t: not any(word in t for word in self.options.first))
             early = function_of(mutant) in imported
             while running >= self.options.jobs:
                 self.reap()
@@ -127,29 +128,50 @@ class Asker:
 
     def reach(self, session: Any) -> tuple[dict[str, list[str]], dict[str, float]]:
         """Run every test once; return which tests reach a function, and how long each takes."""
-        reached, seconds = defaultdict(list), {}
-        failed: list[str] = []
-        self.on_failure = failed.append
-        start = time.perf_counter()
         cache = MUTANTS / f"reach-{self.options.folder}.json"
         known = json.loads(cache.read_text()) if cache.exists() else {}
-        for number, item in enumerate(session.items):
-            if item.nodeid not in known:
-                began = time.perf_counter()
-                run(item)
-                took = round(time.perf_counter() - began, 4)
-                functions = self.switch.look()
-                known[item.nodeid] = took, [] if item.nodeid in failed else sorted(functions)
-            seconds[item.nodeid], functions = known[item.nodeid]
-            for function in functions:
-                reached[function].append(item.nodeid)
-            if number % 1000 == 999:
-                print(f"{number + 1} tests, {time.perf_counter() - start:.0f} s", flush=True)
+        new = [item for item in session.items if item.nodeid not in known]
+        start, pids = time.perf_counter(), set()
+        parts = [new[i : i + 500] for i in range(0, len(new), 500)]
+        for part in parts:  # in forks: thousands of tests in one process run out of stack
+            while len(pids) >= self.options.jobs:
+                pids.remove(os.wait()[0])
+            pid = os.fork()
+            if pid == 0:
+                found = self.reached_by(part)
+                (MUTANTS / f"part-{os.getpid()}.json").write_text(json.dumps(found))
+                os._exit(0)
+            pids.add(pid)
+        while pids:
+            pids.remove(os.wait()[0])
+        for path in MUTANTS.glob("part-*.json"):
+            known |= json.loads(path.read_text())
+            path.unlink()
         cache.write_text(json.dumps(known))
-        for test in failed:
-            print(f"not asked, it fails without a mutant: {test}")
-        print(f"{len(session.items)} tests run once in {time.perf_counter() - start:.0f} s")
-        return reached, seconds
+        reached = defaultdict(list)
+        for item in session.items:
+            for function in known[item.nodeid][1]:
+                reached[function].append(item.nodeid)
+        print(f"{len(new)} tests run once in {time.perf_counter() - start:.0f} s")
+        return reached, {test: seconds for test, (seconds, _) in known.items()}
+
+    def reached_by(self, items: Sequence[Any]) -> dict[str, tuple[float, list[str]]]:
+        """Return per test its seconds and the functions it reaches; none if it fails."""
+        failed: list[str] = []
+
+        def fails(test: str, error: Any) -> None:
+            failed.append(test)
+            print(f"\nnot asked, it fails without a mutant: {test}: {error.exconly()[:300]}")
+
+        self.on_failure = fails
+        found = {}
+        for item in items:
+            began = time.perf_counter()
+            run(item)
+            took = round(time.perf_counter() - began, 4)
+            functions = self.switch.look()
+            found[item.nodeid] = took, [] if item.nodeid in failed else sorted(functions)
+        return found
 
     def child(self, mutant: str, items: list[Any], seconds: dict[str, float], early: bool) -> None:
         """Run the tests that reach a mutant until one fails, write the verdict and end."""
@@ -163,7 +185,7 @@ class Asker:
 
         forget()
         self.switch.mutant = mutant
-        self.on_failure = lambda test: verdict(KILLED, test)
+        self.on_failure = lambda test, _error: verdict(KILLED, test)
         for item in items:
             if budget and time.perf_counter() - began > budget:
                 break
@@ -258,6 +280,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="ask the survivors anew")
     parser.add_argument("--report", action="store_true", help="only print the table")
+    parser.add_argument("--first", nargs="*", default=[], help="words in tests to ask first")
     parser.add_argument("--early", action="store_true", help="ask survivors in new processes")
     parser.add_argument("--fresh", metavar="MUTANT", help="ask one, on from the first import")
     options, selection = parser.parse_known_args()

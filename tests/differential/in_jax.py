@@ -265,6 +265,11 @@ def transform(name: str) -> Any:
     )
 
 
+def of_polynomials(name: str) -> Any:
+    function = getattr(jnp, name)
+    return lambda a, b: only(a.ndim and b.ndim, "numbers for polynomials") or function(a, b)
+
+
 def scaled_gradient(x: Any, scale: float) -> Any:
     return lax.stop_gradient(x) + scale * (x - lax.stop_gradient(x))
 
@@ -370,6 +375,7 @@ def of_list(module: Any, names: str) -> dict[str, Any]:
 
 NETS = "a function of nets, which JAX leaves to libraries; PyTorch has it"
 NONE = "no such function; PyTorch has it"
+GIVEN = "calls functions that it is given, which are ours"
 FREE = "the order beside the wanted element is free; sort is compared"
 ADJOINT = "internal: part of the rule of another row"
 PACKED = "internal: the results of another row in one array"
@@ -417,6 +423,35 @@ ROWS: Cells = {
     "swiglu": rectified(nn.silu),
     "softmin": lambda x, axis: nn.softmax(-x, axis),
     "softmax2d": lambda x: nn.softmax(x, -3),
+    **same(jnp, "left_shift right_shift gcd lcm bitwise_count isposinf isneginf spacing"),
+    **same(jnp, "polyval poly unwrap float_power"),
+    "exponent": lambda x: jnp.frexp(x)[1],
+    "frexp": lambda x: jnp.frexp(x)[0],
+    "xlog1py": special.xlog1py,
+    "lerp": lambda a, b, weight: a + weight * (b - a),
+    "addcmul": lambda x, a, b, value: x + value * a * b,
+    "addcdiv": lambda x, a, b, value: x + value * a / b,
+    "logit": lambda x, eps: special.logit(x if eps is None else jnp.clip(x, eps, 1 - eps)),
+    "narrow": lambda x, axis, start, length: lax.slice_in_dim(x, start % x.shape[axis], start % x.shape[axis] + length, axis=axis),
+    "t": jnp.transpose,
+    "ix_": lambda *args: only(all(a.dtype != bool for a in args), "masks") or jnp.ix_(*args),
+    "var_mean": lambda x, axis, ddof, keepdims: (
+        jnp.var(x, axis, ddof=ddof, keepdims=keepdims), jnp.mean(x, axis, keepdims=keepdims)),
+    "std_mean": lambda x, axis, ddof, keepdims: (
+        jnp.std(x, axis, ddof=ddof, keepdims=keepdims), jnp.mean(x, axis, keepdims=keepdims)),
+    **dict.fromkeys(["apply_along_axis", "apply_over_axes", "piecewise"], GIVEN),
+    "trim_zeros": "the shape of its result depends on values, which JAX cannot trace",
+    "real_if_close": NONE,
+    "cdist": NETS,
+    "lexsort": lambda *keys, axis: jnp.lexsort(keys, axis),
+    **{name: of_polynomials(name) for name in ("polyadd", "polysub", "polymul")},
+    "polyder": lambda p, m: jnp.polyder(p, m),
+    "polyint": lambda p, k, m: jnp.polyint(p, m, k),
+    "polyfit": lambda x, y, w, deg, rcond, **_: jnp.polyfit(x, y, deg, rcond, w=w),
+    **same(jnp, "union1d setxor1d unique_values"),
+    "isin": lambda x, y, invert, **_: jnp.isin(x, y, invert=invert),
+    "intersect1d": lambda a, b, **_: jnp.intersect1d(a, b),
+    "setdiff1d": lambda a, b, **_: jnp.setdiff1d(a, b),
     # gamma and Bessel functions
     **same(special, "digamma i0 i1 i0e i1e"),
     "lgamma": special.gammaln,
@@ -535,7 +570,9 @@ ROWS: Cells = {
     "hinge_loss": lambda x, t, margin, reduction: reduced(nn.relu(margin - t * x), reduction),
     "squared_hinge_loss": lambda x, t, margin, reduction: reduced(nn.relu(margin - t * x) ** 2, reduction),
     # cumulative, signal
-    **same(jnp, "cumsum cumprod nancumsum nancumprod cumulative_sum cumulative_prod"),
+    **same(jnp, "nancumsum nancumprod cumulative_sum cumulative_prod"),
+    "cumsum": lambda x, axis: jnp.cumsum(x, axis if x.ndim else None),
+    "cumprod": lambda x, axis: jnp.cumprod(x, axis if x.ndim else None),
     "cummax": lambda x, axis: lax.cummax(x, axis % x.ndim),
     "cummin": lambda x, axis: lax.cummin(x, axis % x.ndim),
     "logcumsumexp": lambda x, axis: lax.cumlogsumexp(x, axis % x.ndim),
@@ -730,7 +767,7 @@ DIFFER = (
     Differ("softmax", (np.full(2, -inf),), ROW, "order 1", 0, [0, 0], [nan, nan], "as its value"),
     Differ("log_softmax", (np.full(2, -inf),), ROW, "value", 0, [-inf, -inf], [nan, nan], "log 0"),
     Differ("logsumexp", (np.full(2, -inf),), {}, "order 1", 0, [0, 0], [nan, nan], "0 / 0 there"),
-    Differ("logcumsumexp", (np.array([-inf, 0.0]),), {}, "order 1", 0, [0, 1], [nan, 1], "0 / 0 there"),
+    Differ("logcumsumexp", (np.array([-inf, -inf, 0.0]),), {}, "order 1", 0, [0, 0, 1], [nan, nan, 1], "0 / 0 there"),
     Differ("max_pool", (np.array([[[2.0, 2.0]]]),), {"size": 2}, "order 1", 0, [[[0.5, 0.5]]],
            [[[1, 0]]], "equal elements share, as in max; JAX takes the first"),
     Differ("median", (np.array([2.0, 2.0, 1.0]),), {}, "order 1", 0, [0.5, 0.5, 0], [1, 0, 0],

@@ -60,7 +60,7 @@ def flat(x: Any, axis: Any) -> tuple[Any, int]:
 
 def along(function: Any, axis: Any = None) -> Any:
     """Return a function along an axis, or of all elements on one."""
-    return lambda x, axis=axis: function(*flat(x, axis))
+    return lambda x, axis=axis: function(*flat(x, axis if x.ndim else None))
 
 
 def tensors(value: Any) -> Any:
@@ -601,6 +601,7 @@ def same(module: Any, names: str) -> dict[str, Any]:
 
 
 NONE = "no such function"
+GIVEN = "calls functions that it is given, which are ours"
 ADJOINT = "internal: part of the rule of another row"
 PACKED = "internal: the results of another row in one array"
 
@@ -645,6 +646,29 @@ ROWS: Cells = {
     "swiglu": lambda x, axis: (lambda a, b: a * F.silu(b))(*x.chunk(2, axis)),
     "softmin": lambda x, axis: F.softmin(x, axis),
     "softmax2d": torch.nn.Softmax2d(),
+    "float_power": torch.float_power,
+    "exponent": lambda x: torch.frexp(x).exponent,
+    "frexp": torch.frexp,
+    "xlog1py": torch.special.xlog1py,
+    "left_shift": torch.bitwise_left_shift,
+    "right_shift": torch.bitwise_right_shift,
+    **same(torch, "gcd lcm isposinf isneginf lerp addcmul addcdiv t"),
+    "bitwise_count": NONE,
+    "spacing": NONE,
+    "logit": lambda x, eps: torch.logit(x, eps),
+    "narrow": lambda x, axis, start, length: torch.narrow(x, axis, start, length),
+    "ix_": NONE,
+    "var_mean": lambda x, axis, ddof, keepdims: torch.var_mean(x, axis, correction=ddof, keepdim=keepdims),
+    "std_mean": lambda x, axis, ddof, keepdims: torch.std_mean(x, axis, correction=ddof, keepdim=keepdims),
+    **dict.fromkeys(["apply_along_axis", "apply_over_axes", "piecewise"], GIVEN),
+    "trim_zeros": NONE,
+    "real_if_close": NONE,
+    "cdist": lambda a, b, p: torch.cdist(a, b, p),
+    "lexsort": NONE,
+    "unwrap": NONE,
+    **dict.fromkeys("polyval polyder polyint polyadd polysub polymul poly polyfit".split(), NONE),
+    **dict.fromkeys("intersect1d union1d setdiff1d setxor1d unique_values".split(), NONE),
+    "isin": lambda x, y, invert, **_: torch.isin(x, y, invert=invert),
     # gamma and Bessel functions
     **same(torch.special, "digamma i0 i1 i0e i1e"),
     "lgamma": torch.lgamma,
@@ -757,7 +781,7 @@ ROWS: Cells = {
         q, k, torch.eye(k.shape[-2], dtype=k.dtype), mask, causal, scale),
     # complexes
     **same(torch, "real isreal"),
-    "imag": lambda x: only(x.is_complex(), "real numbers") or torch.imag(x),
+    "imag": lambda x: torch.imag(x) if x.is_complex() else x * 0,
     "angle": lambda x, deg: torch.rad2deg(torch.angle(x)) if deg else torch.angle(x),
     "polar": lambda length, angle: length * torch.polar(torch.ones_like(angle), angle),
     "conjugate": torch.conj,
@@ -891,7 +915,7 @@ ROWS: Cells = {
     "einsum": lambda *operands, subscripts, **_: torch.einsum(subscripts, *operands),
     "vecdot": lambda a, b, axis: torch.linalg.vecdot(*torch.broadcast_tensors(a, b), dim=axis),
     "matvec": lambda a, b: (a @ b[..., None])[..., 0],
-    "vecmat": lambda a, b: (a[..., None, :] @ b)[..., 0, :],
+    "vecmat": lambda a, b: (a.conj()[..., None, :] @ b)[..., 0, :],
     "addmm": lambda c, a, b, beta, alpha: (
         torch.addmm if a.ndim == 2 else torch.baddbmm)(c, a, b, beta=beta, alpha=alpha),
     "multi_dot": lambda *arrays: torch.linalg.multi_dot(arrays),
@@ -1008,6 +1032,7 @@ ORDERS = {
     "divmod": 0,
     "heaviside": 0,
     "hardsigmoid": 1,
+    "cdist": 1,
     "ctc_loss": 0,
     "multi_margin_loss": 1,
     "multilabel_margin_loss": 1,
@@ -1015,7 +1040,14 @@ ORDERS = {
 }
 """How often PyTorch can differentiate a function that is not for any number of times."""
 
-REAL: dict[str, str] = {}
+REAL = dict.fromkeys(
+    (
+        "rint silu glu swiglu cov nansum nanmean nll_loss nancumsum binary_cross_entropy kl_div "
+        "poisson_nll_loss standardize local_response_norm topk kthvalue avg_pool "
+        "adaptive_avg_pool upsample"
+    ).split(),
+    "PyTorch has it for real numbers only",
+)
 """Functions that are not compared for complex numbers, and why."""
 
 
@@ -1095,9 +1127,10 @@ DIFFER = (
     Differ("softmax", (NEVER,), ROW, "order 1", 0, [0, 0], [nan, nan], "as its value"),
     Differ("log_softmax", (NEVER,), ROW, "value", 0, NEVER, [nan, nan], "the logarithm of 0"),
     Differ("logsumexp", (NEVER,), {}, "order 1", 0, [0, 0], [nan, nan], "PyTorch makes 0 / 0"),
-    Differ("logcumsumexp", (np.array([-inf, 0.0]),), {}, "order 1", 0, [0, 1], [nan, 1],
+    Differ("logcumsumexp", (np.array([-inf, -inf, 0.0]),), {}, "order 1", 0, [0, 0, 1], [nan, nan, 1],
            "PyTorch makes 0 / 0"),
-    Differ("cummax", (np.array([2.0, 2.0, 1.0]),), {}, "order 1", 0, [2, 1, 0], [1, 2, 0], ""),
+    Differ("cummax", (np.array([2.0, 2.0, 1.0]),), {}, "order 1", 0, [2, 1, 0], [1, 2, 0],
+           "equal elements share; PyTorch takes the last"),
     Differ("max_pool", (np.array([[[2.0, 2.0]]]),), {"size": 2}, "order 1", 0, [[[0.5, 0.5]]],
            [[[1, 0]]], "equal elements share, as in max; PyTorch's max shares, its pool does not"),
     Differ("adaptive_max_pool", (np.array([[[2.0, 2.0]]]),), {"output_size": 1}, "order 1", 0,
@@ -1128,7 +1161,7 @@ DIFFER = (
     Differ("ctc_loss", STEPS, {"reduction": "sum"}, "order 1", 0,
            [[[-1 / 2, -1 / 2]], [[-1 / 3, -2 / 3]], [[-1 / 2, -1 / 2]]],
            [[[0, 0]], [[1 / 6, -1 / 6]], [[0, 0]]],
-           "by the log probabilities; PyTorch's is by the logits before log_softmax, see below"),
+           "by the log probabilities; PyTorch's is by the logits before log_softmax", F.ctc_loss),
 )  # fmt: skip
 """Calls whose results are others than ours."""
 

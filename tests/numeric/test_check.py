@@ -28,7 +28,7 @@ from tinygrad_edu.numeric import gradcheck, gradgradcheck
 from tinygrad_edu.numeric.diagnosis import likely_cause
 
 Array = NDArray[Any]
-FACTS = {"formula": "", "latex": "", "pattern": "", "signature": "(n)->(n)"}
+FACTS = {"formula": "", "latex": "", "pattern": "scale", "signature": "(n)->(n)"}
 
 
 @pytest.fixture(autouse=True)

@@ -638,6 +638,14 @@ def test_distances_are_norms_of_differences() -> None:
     np.testing.assert_allclose(ops.cosine_similarity(A, B, axis=0), cosine(A.T, B.T), rtol=1e-13)
 
 
+def test_the_distance_of_complex_vectors_is_real():
+    a, b = A + 1j * B, B - 2j * A
+    for p in (1.0, 2.0, 3.0, INF):
+        found = ops.pairwise_distance(a, b, p=p)
+        np.testing.assert_allclose(found, np.linalg.norm(a - b, p, axis=1), rtol=1e-13)
+        assert found.dtype == np.float64
+
+
 def test_vectors_of_zero_and_equal_vectors_have_finite_gradients() -> None:
     zero = np.zeros((1, 3))
     assert ops.cosine_similarity(zero, A[:1]).tolist() == [0]

@@ -228,6 +228,18 @@ def test_what_does_not_go_is_refused(call, text):
         call()
 
 
+def test_complex_numbers_are_normalised_by_their_sizes():
+    z = draw(3, 4, 2) + 1j * draw(3, 4, 2, seed=1)
+    size = np.abs(z)
+    length = np.sqrt(np.sum(size**2, axis=1, keepdims=True))
+    np.testing.assert_allclose(ops.normalize(z, axis=1), z / length, rtol=1e-13)
+    away = z - z.mean(axis=1, keepdims=True)
+    deviation = np.sqrt(np.mean(np.abs(away) ** 2, axis=1, keepdims=True))
+    np.testing.assert_allclose(ops.standardize(z, 1, 0.0), away / deviation, rtol=1e-13)
+    found = ops.local_response_norm(z, size=1, alpha=0.5)
+    np.testing.assert_allclose(found, z / (1 + 0.5 * size**2) ** 0.75, rtol=1e-13)
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0), (0, 2, 3), (2, 2, 0)])
 def test_empty_arrays(shape):
     for row in (ops.batch_norm, ops.layer_norm, ops.rms_norm, ops.normalize):

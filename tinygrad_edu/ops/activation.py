@@ -273,29 +273,44 @@ def _log_cosh(x: Any) -> Any:
 
 def _least(x: Any) -> Any:
     """Return x, bounded where its gate is 0: -inf · 0 would be nan."""
-    return x if np.iscomplexobj(x) else np.maximum(x, -_CLOSED)
+    if np.iscomplexobj(x):
+        return x
+    # One look at the values is cheaper than a new array of them.
+    if isinstance(x, np.ndarray) and x.size and x.min() >= -_CLOSED:
+        return x
+    return np.maximum(x, -_CLOSED)
 
 
 def _most(y: Any) -> Any:
     """Return y, bounded where its gate is 1: inf · (1 - 1) would be nan."""
-    return y if y.dtype.kind == "c" else np.minimum(y, _CLOSED)
+    if y.dtype.kind == "c":
+        return y
+    if isinstance(y, np.ndarray) and y.size and y.max() <= _CLOSED:
+        return y
+    return np.minimum(y, _CLOSED)
+
+
+def _times(gate: Any, x: Any) -> Any:
+    """Return x times its gate, in the memory of the gate."""
+    gate *= _least(x)
+    return gate
 
 
 def _silu(x: Any) -> Any:
-    return _least(x) * _sigmoid(x)
+    return _times(_sigmoid(x), x)
 
 
 def _mish(x: Any) -> Any:
-    return _least(x) * np.tanh(_softplus(x))
+    return _times(np.tanh(_softplus(x)), x)
 
 
 def _gelu_tanh(x: Any) -> Any:
     # (1 + tanh u) / 2 is sigmoid(2u), which keeps its digits for large negative u.
-    return _least(x) * _sigmoid(2 * _GELU_SCALE * (x + _GELU_CUBIC * x * x * x))
+    return _times(_sigmoid(2 * _GELU_SCALE * (x + _GELU_CUBIC * x * x * x)), x)
 
 
 def _quick_gelu(x: Any) -> Any:
-    return _least(x) * _sigmoid(_QUICK * x)
+    return _times(_sigmoid(_QUICK * x), x)
 
 
 def _quick_gelu_slope(y: Any, x: Any) -> Any:

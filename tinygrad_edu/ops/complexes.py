@@ -30,6 +30,14 @@ __all__ = [
     "to_complex",
 ]
 
+
+def squared_size(x: Any) -> Any:
+    """Return x² of real numbers and |x|² of complex ones, smooth at 0: what norms add up."""
+    if x.dtype.kind != "c":
+        return np.square(x)
+    return np.square(np.real(x)) + np.square(np.imag(x))
+
+
 # ------------------------------------------------------------------------------ parts
 
 real = elementwise(

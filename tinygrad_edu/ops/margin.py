@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_edu.core.op import OPS, case, composite
 from tinygrad_edu.errors import LabelError, OpError, OpTypeError, explain
 from tinygrad_edu.ops.activation import relu
+from tinygrad_edu.ops.complexes import squared_size
 from tinygrad_edu.ops.loss import (
     at_least,
     check_form,
@@ -231,7 +232,7 @@ def _cosine_similarity(a: Any, b: Any, *, axis: int = -1, eps: float = 1e-8) -> 
 def _norm(d: Any, p: float, keepdims: bool) -> Any:
     """Return the p-norm over the last axis, whose gradient at 0 is 0."""
     if p == 2:
-        return np.sqrt(np.sum(np.square(d), axis=-1, keepdims=keepdims))
+        return np.sqrt(np.sum(squared_size(d), axis=-1, keepdims=keepdims))
     size = np.abs(d)
     if p == 1:
         return np.sum(size, axis=-1, keepdims=keepdims)

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_edu.core.op import case, composite, fused
 from tinygrad_edu.errors import OpError, explain
+from tinygrad_edu.ops.complexes import squared_size
 from tinygrad_edu.ops.index import scatter
 from tinygrad_edu.ops.special import stop_gradient
 
@@ -89,7 +90,7 @@ def _standardised(x: Any, axes: Axes, eps: float, centre: bool = True) -> tuple[
     if centre:
         away = x - _mean(x, axes)
         away -= _mean(away, axes)  # what rounding left of the mean
-        square = np.square(away)
+        square = squared_size(away)
     else:
         away, square = x, np.square(x)
     rate = 1 / np.sqrt(_mean(square, axes) + eps)
@@ -99,7 +100,7 @@ def _standardised(x: Any, axes: Axes, eps: float, centre: bool = True) -> tuple[
 def _standardised_composite(x: Any, axes: Axes, eps: float, centre: bool = True) -> Any:
     """Return x normalised over axes, in rows."""
     away = x - np.mean(x, axis=axes, keepdims=True) if centre and x.size else x
-    return away / np.sqrt(_mean(np.square(away), axes) + eps)
+    return away / np.sqrt(_mean(squared_size(away), axes) + eps)
 
 
 def _unstandardised(g: Any, y: Any, rate: Any, axes: Axes, centre: bool = True) -> Any:
@@ -559,7 +560,7 @@ def _local_response_norm(
     count, before = x.shape[place], size // 2
     front = (slice(None),) * place
     wide = (*x.shape[:place], count + size - 1, *x.shape[place + 1 :])
-    square = scatter(np.square(x), (*front, slice(before, before + count)), wide)
+    square = scatter(squared_size(x), (*front, slice(before, before + count)), wide)
     total = square[(*front, slice(0, count))]
     for shift in range(1, size):
         total = total + square[(*front, slice(shift, shift + count))]
@@ -604,7 +605,7 @@ def _normalize(x: Any, *, p: float = 2.0, axis: int | Axes = -1) -> Any:
     elif p == 1:
         norm = np.sum(np.abs(unit), axis=axes, keepdims=True)
     elif p == 2:
-        norm = np.sum(np.square(unit), axis=axes, keepdims=True)
+        norm = np.sum(squared_size(unit), axis=axes, keepdims=True)
         norm = np.sqrt(np.where(norm == 0, 1, norm))
     else:
         norm = np.sum(np.abs(unit) ** p, axis=axes, keepdims=True)
