@@ -427,8 +427,8 @@ def within_same(what: str) -> Callable[[], None]:
             raise OpTypeError(
                 f"{what} was made outside of this vmap, or inside another one\n"
                 f"  at {users_line()}\n"
-                "  fix: call vjp() or linearize() inside the mapped function, or jacobian() for all "
-                "rows"
+                "  fix: call vjp() or linearize() inside the mapped function; jacobian() gives "
+                "all rows"
             )
 
     return check

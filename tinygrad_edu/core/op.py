@@ -710,8 +710,8 @@ def _declare(
 
 _NEEDED = ("formula", "latex", "pattern", "signature")
 _MADE = {
-    "composite", "differentiable", "forward", "joint", "jvp", "kind", "plans", "reads", "reads_result", "rules",
-    "starred",
+    "composite", "differentiable", "forward", "joint", "jvp", "kind", "plans", "reads",
+    "reads_result", "rules", "starred",
 }  # fmt: skip
 """Fields of a row that are no facts: they follow from its declaration."""
 
