@@ -249,9 +249,13 @@ def write(mutant: str, verdict: str, **facts: Any) -> None:
 
 
 def read() -> dict[str, dict[str, Any]]:
-    """Return the last verdict on every mutant."""
+    """Return the last verdict on every mutant, or the one that killed it."""
     lines = VERDICTS[0].read_text().splitlines() if VERDICTS[0].exists() else []
-    return {line["mutant"]: line for line in map(json.loads, lines)}
+    found: dict[str, dict[str, Any]] = {}
+    for line in map(json.loads, lines):
+        if line["mutant"] not in found or found[line["mutant"]]["verdict"] == SURVIVED:
+            found[line["mutant"]] = line
+    return found
 
 
 def report(mutants: list[str]) -> None:

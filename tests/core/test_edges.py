@@ -8,7 +8,7 @@ import pytest
 import tinygrad_edu.ops as ops
 from tinygrad_edu.core.batching import vmap
 from tinygrad_edu.core.function import Function, checkpoint
-from tinygrad_edu.core.op import OPS, elementwise, linear, op
+from tinygrad_edu.core.op import OPS, composite, elementwise, linear, op
 from tinygrad_edu.core.switch import detect_anomaly
 from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.core.transforms import grad, gradients, hvp, jacobian, jvp, linearize, vjp
@@ -86,6 +86,37 @@ def test_a_constant_becomes_an_array_of_the_dtype_that_is_asked_for():
     copied = np.array(t)
     copied[0] = 5.0
     assert t.tolist() == [1.0, 2.0]
+
+
+def test_an_array_is_copied_only_where_it_must_be():
+    t = Tensor([1.0, 2.0])
+    assert not np.shares_memory(t.__array__(copy=True), t.numpy())
+    assert t.__array__(np.float32, copy=True).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"),
+    [
+        (([1.0, 2.0], (3.0, 4.0)), (np.ndarray, np.ndarray)),
+        ((1.0, 2), (np.ndarray, np.ndarray)),
+        (([1.0], 2.0), (np.ndarray, np.ndarray)),
+        (([[1.0], [2.0]], None), (np.ndarray, type(None))),
+        ((np.ones(2), 2.0), (np.ndarray, float)),
+        ((np.ones(2), [1.0, 2.0]), (np.ndarray, np.ndarray)),
+        ((Tensor([1.0]), 2.0), (Tensor, float)),
+        ((np.float32(1.0), 2.0), (np.float32, float)),
+    ],
+)
+def test_what_plain_arguments_are_through_a_composite(table, given, kinds):
+    seen = []
+
+    def own(a, b):
+        seen.extend((type(a), type(b)))
+        return np.ones(2)
+
+    composite(own, signature="(),()->()", **FACTS)(*given)
+    assert tuple(seen) == kinds
+    assert "own" in table
 
 
 # ------------------------------------------------------------------------------ hooks and dtypes

@@ -19,6 +19,7 @@ from tinygrad_edu.core.function import Function, checkpoint
 from tinygrad_edu.core.op import OPS, op
 from tinygrad_edu.core.switch import detect_anomaly
 from tinygrad_edu.core.tensor import Tensor
+from tinygrad_edu.core.transforms import gradients
 from tinygrad_edu.errors import TinygradEduError
 
 FACTS = {"formula": "f", "latex": "f", "pattern": "scale"}
@@ -84,9 +85,9 @@ class Empty(Function):
     pass
 
 
-def row(forward, *rules, **facts):
+def row(forward, *rules, signature="()->()", **facts):
     """Return a row of the table that is gone again."""
-    made = op(forward, *rules, name="own", signature="()->()", **FACTS, **facts)
+    made = op(forward, *rules, name="own", signature=signature, **FACTS, **facts)
     del OPS["own"]
     return made
 
@@ -117,6 +118,25 @@ def written_view():
     z.backward()
     w.data = [[5.0, 1.0]]
     y.backward()
+
+
+def shared(change):
+    whole = Tensor(np.zeros((2, 2)))
+    view = whole[0]
+    change(whole, view)
+
+
+def seen_after_a_write():
+    w = leaf([[1.0, 2.0]])
+    view = w.T
+    y = (view * view).sum()
+    view.sum().backward()
+    w.data = [[5.0, 1.0]]
+    gradients(y, [view])
+
+
+def own_row():
+    return row(lambda x: x[:1] * 1.0, None, arguments=("x",), signature="(n)->(m)")
 
 
 def watched(function, value):

@@ -295,7 +295,7 @@ def recorded(entry: Differ) -> Call:
         i
         for i, a in enumerate(entry.arrays)
         if isinstance(a, np.ndarray)
-        and a.dtype.kind == "f"
+        and a.dtype.kind in "fc"
         and (row.kind == "composite" or row.joint is not None or row.rules[i] is not None)
     )
     params = {**row.params, **entry.params}

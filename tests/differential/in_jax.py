@@ -7,7 +7,7 @@ that no library has are written out by their formulas: JAX then differentiates t
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,15 +31,16 @@ def several(value: Any, count: int) -> tuple[int, ...]:
     return (value,) * count if isinstance(value, int) else tuple(value)
 
 
-def flat(x: Any, axis: Any) -> tuple[Any, int]:
-    return (jnp.ravel(x), 0) if axis is None else (x, axis)
-
-
 def at(x: Any, i: Any, axis: int) -> tuple[Any, ...]:
     """Return the index of all axes that an index array along one axis stands for."""
     where = list(jnp.meshgrid(*map(jnp.arange, i.shape), indexing="ij", sparse=True))
     where[axis] = i
     return tuple(where)
+
+
+def masked_select(x: Any, mask: Any) -> Any:
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    return jnp.broadcast_to(x, shape)[np.broadcast_to(mask, shape)]
 
 
 def along(axis: int, i: Any, ndim: int) -> tuple[Any, ...]:
@@ -207,6 +208,7 @@ def focal(x: Any, t: Any, alpha: Any, gamma: float, reduction: str) -> Any:
 def many_focal(
     logits: Any, labels: Any, gamma: float, weight: Any, ignore_index: Any, reduction: str
 ) -> Any:
+    only(reduction == "mean", "sums")
     counted = labels != ignore_index if ignore_index is not None else labels == labels
     safe = jnp.where(counted, labels, 0)
     logp = jnp.take_along_axis(nn.log_softmax(logits), safe[..., None], -1)[..., 0]
@@ -228,10 +230,9 @@ def jensen_shannon(p: Any, q: Any, axis: int, reduction: str) -> Any:
 
 def cumulative_integral(y: Any, x: Any, dx: float, axis: int, initial: Any) -> Any:
     y = jnp.moveaxis(y, axis, -1)
-    if x is None:
-        step = dx
-    else:
-        step = jnp.diff(x if x.ndim == 1 else jnp.moveaxis(x, axis, -1))
+    if x is not None:
+        x = x if x.ndim == 1 else jnp.moveaxis(x, axis, -1)
+    step = dx if x is None else jnp.diff(x)
     total = jnp.cumsum((y[..., 1:] + y[..., :-1]) / 2 * step, -1)
     if initial is not None:
         total = jnp.concatenate([jnp.full((*total.shape[:-1], 1), initial), total], -1)
@@ -251,18 +252,13 @@ def quantile(name: str) -> Any:
 
 def transform(name: str) -> Any:
     function = getattr(jnp.fft, name)
-    if name[-1] in "n2":
-        return lambda a, norm=None, s=None, axes=None: (
-            only(s is None or -1 not in s, "-1 for a length as it is")
-            or (
-                function(a, s, axes, norm)
-                if axes is not None or name[-1] == "n"
-                else function(a, s, norm=norm)
-            )
-        )
-    return lambda a, n, axis, norm: (
-        only(a.size, "transforms of no signal") or function(a, n, axis, norm)
-    )
+
+    def computed(a: Any, **params: Any) -> Any:
+        only(a.size, "transforms of no signal")
+        only(-1 not in (params.get("s") or ()), "-1 for a length as it is")
+        return function(a, **params)
+
+    return computed
 
 
 def of_polynomials(name: str) -> Any:
@@ -382,13 +378,14 @@ PACKED = "internal: the results of another row in one array"
 
 # ------------------------------------------------------------------------------ the table
 
-# fmt: off
 ROWS: Cells = {
     # elementwise
     **same(jnp, "add subtract multiply divide floor_divide remainder fmod power positive negative"),
     **same(jnp, "absolute sign heaviside floor ceil trunc rint round copysign modf divmod square"),
     **same(jnp, "sqrt cbrt reciprocal exp exp2 expm1 log log2 log10 log1p logaddexp logaddexp2"),
-    **same(jnp, "sin cos tan arcsin arccos arctan arctan2 hypot deg2rad rad2deg sinc sinh cosh tanh"),
+    **same(
+        jnp, "sin cos tan arcsin arccos arctan arctan2 hypot deg2rad rad2deg sinc sinh cosh tanh"
+    ),
     **same(jnp, "arcsinh arccosh arctanh maximum minimum fmax fmin where less less_equal greater"),
     **same(jnp, "greater_equal equal not_equal logical_and logical_or logical_xor logical_not"),
     **same(jnp, "bitwise_and bitwise_or bitwise_xor invert isnan isinf isfinite signbit isclose"),
@@ -401,13 +398,16 @@ ROWS: Cells = {
     "prelu": lambda x, weight: jnp.where(x > 0, x, weight * x),
     "hardtanh": lambda x, min_val, max_val: jnp.clip(x, min_val, max_val),
     "threshold": lambda x, threshold, value: jnp.where(x > threshold, x, value),
-    "softshrink": lambda x, lambd: jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, 0.0)),
+    "softshrink": lambda x, lambd: jnp.where(
+        x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, 0.0)
+    ),
     "hardshrink": lambda x, lambd: jnp.where(jnp.abs(x) > lambd, x, 0.0),
     "tanhshrink": lambda x: x - jnp.tanh(x),
     "hardsigmoid": nn.hard_sigmoid,
     "hardswish": nn.hard_swish,
     "rrelu": lambda x, slopes, lower, upper, rng: nn.leaky_relu(
-        x, (lower + upper) / 2 if slopes is None else slopes),
+        x, (lower + upper) / 2 if slopes is None else slopes
+    ),
     "logsigmoid": nn.log_sigmoid,
     "softplus": lambda x, beta: nn.softplus(beta * x) / beta,
     "log_cosh": lambda x: jnp.logaddexp(x, -x) - math.log(2),
@@ -432,13 +432,19 @@ ROWS: Cells = {
     "addcmul": lambda x, a, b, value: x + value * a * b,
     "addcdiv": lambda x, a, b, value: x + value * a / b,
     "logit": lambda x, eps: special.logit(x if eps is None else jnp.clip(x, eps, 1 - eps)),
-    "narrow": lambda x, axis, start, length: lax.slice_in_dim(x, start % x.shape[axis], start % x.shape[axis] + length, axis=axis),
+    "narrow": lambda x, axis, start, length: lax.slice_in_dim(
+        x, start % x.shape[axis], start % x.shape[axis] + length, axis=axis
+    ),
     "t": jnp.transpose,
     "ix_": lambda *args: only(all(a.dtype != bool for a in args), "masks") or jnp.ix_(*args),
     "var_mean": lambda x, axis, ddof, keepdims: (
-        jnp.var(x, axis, ddof=ddof, keepdims=keepdims), jnp.mean(x, axis, keepdims=keepdims)),
+        jnp.var(x, axis, ddof=ddof, keepdims=keepdims),
+        jnp.mean(x, axis, keepdims=keepdims),
+    ),
     "std_mean": lambda x, axis, ddof, keepdims: (
-        jnp.std(x, axis, ddof=ddof, keepdims=keepdims), jnp.mean(x, axis, keepdims=keepdims)),
+        jnp.std(x, axis, ddof=ddof, keepdims=keepdims),
+        jnp.mean(x, axis, keepdims=keepdims),
+    ),
     **dict.fromkeys(["apply_along_axis", "apply_over_axes", "piecewise"], GIVEN),
     "trim_zeros": "the shape of its result depends on values, which JAX cannot trace",
     "real_if_close": NONE,
@@ -462,70 +468,112 @@ ROWS: Cells = {
     **of_list(jnp, "concatenate stack vstack hstack"),
     "astype": lambda x, dtype: x.astype(dtype),
     "identity": nn.identity,
-    "sum_to": lambda x, shape: jax.linear_transpose(lambda y: jnp.broadcast_to(y, x.shape), jnp.zeros(shape))(x)[0],
+    "sum_to": lambda x, shape: jax.linear_transpose(
+        lambda y: jnp.broadcast_to(y, x.shape), jnp.zeros(shape, x.dtype)
+    )(x)[0],
     "flatten": lambda x, start_axis: x.reshape(*x.shape[:start_axis], -1),
     "unbind": lambda x, axis: jnp.unstack(x, axis=axis),
     # index
     **same(jnp, "take_along_axis"),
-    "compress": lambda condition, x, axis: jnp.take(x if axis is not None else jnp.ravel(x), np.flatnonzero(condition), axis or 0),
+    "compress": lambda condition, x, axis: jnp.take(
+        x if axis is not None else jnp.ravel(x), np.flatnonzero(condition), axis or 0
+    ),
     "extract": lambda condition, x: jnp.ravel(x)[np.ravel(condition) != 0],
     "getitem": lambda x, index: x[index],
-    "scatter": lambda x, index, shape: jnp.zeros(shape).at[index].add(x),
-    "take": lambda x, indices, axis, mode: jnp.take(x, indices, axis, mode=None if mode == "raise" else mode),
+    "scatter": lambda x, index, shape: jnp.zeros(shape, x.dtype).at[index].add(x),
+    "take": lambda x, indices, axis, mode: jnp.take(
+        x, indices, axis, mode=None if mode == "raise" else mode
+    ),
     "setitem": lambda x, value, index: x.at[index].set(value),
     "gather": lambda x, i, axis: x[at(x, i, axis)],
     "scatter_add": lambda x, i, source, axis: x.at[at(x, i, axis)].add(source),
-    "put_along_axis": lambda x, i, values, axis: jnp.put_along_axis(x, i, values, axis, inplace=False),
+    "put_along_axis": lambda x, i, values, axis: jnp.put_along_axis(
+        x, i, values, axis, inplace=False
+    ),
     "put": lambda x, i, values: jnp.put(x, i, values, inplace=False),
     "index_select": lambda x, i, axis: jnp.take(x, i, axis),
     "index_add": lambda x, i, source, axis, alpha: x.at[along(axis, i, x.ndim)].add(alpha * source),
     "index_copy": lambda x, i, source, axis: x.at[along(axis, i, x.ndim)].set(source),
     "index_fill": lambda x, i, value, axis: x.at[along(axis, i, x.ndim)].set(value),
-    "index_put": lambda x, values, indices, accumulate: getattr(x.at[indices], "add" if accumulate else "set")(values),
+    "index_put": lambda x, values, indices, accumulate: getattr(
+        x.at[indices], "add" if accumulate else "set"
+    )(values),
     "masked_fill": lambda x, mask, value: jnp.where(mask, value, x),
-    "masked_select": lambda x, mask: (lambda x, mask: x[mask])(*(jnp.broadcast_to(x, np.broadcast_shapes(x.shape, mask.shape)), np.broadcast_to(mask, np.broadcast_shapes(x.shape, mask.shape)))),
+    "masked_select": masked_select,
     "masked_scatter": lambda x, mask, source: x.at[np.broadcast_to(mask, x.shape)].set(
-        source.ravel()[: int(np.broadcast_to(mask, x.shape).sum())]),
-    "choose": lambda *choices, a, mode: jnp.choose(a, choices, mode="clip" if mode == "raise" else mode),
+        source.ravel()[: int(np.broadcast_to(mask, x.shape).sum())]
+    ),
+    "choose": lambda *choices, a, mode: jnp.choose(
+        a, choices, mode="clip" if mode == "raise" else mode
+    ),
     "select": lambda *choices, condlist, default: jnp.select(condlist, choices, default),
-    "embedding": lambda ids, weight, padding_idx: (weight if padding_idx is None else weight.at[padding_idx].set(
-        lax.stop_gradient(weight[padding_idx])))[ids],
+    "embedding": lambda ids, weight, padding_idx: (
+        weight
+        if padding_idx is None
+        else weight.at[padding_idx].set(lax.stop_gradient(weight[padding_idx]))
+    )[ids],
     "one_hot": lambda labels, num_classes, dtype: nn.one_hot(
-        labels, int(labels.max()) + 1 if num_classes is None else num_classes, dtype=dtype),
+        labels, int(labels.max()) + 1 if num_classes is None else num_classes, dtype=dtype
+    ),
     **same(jnp, "argwhere flatnonzero nonzero"),
     # arrange
     **same(jnp, "tile roll flip fliplr flipud rot90 diagonal diag diagflat vander resize"),
     **same(jnp, "linspace geomspace append array_split hsplit vsplit dsplit rollaxis"),
     "tril": lambda x, k: only(x.ndim > 1, "vectors") or jnp.tril(x, k),
     "triu": lambda x, k: only(x.ndim > 1, "vectors") or jnp.triu(x, k),
-    "meshgrid": lambda *arrays, copy, sparse, indexing: only(
-        copy and all(a.ndim for a in arrays), "copy=False, and numbers for vectors") or jnp.meshgrid(
-        *arrays, sparse=sparse, indexing=indexing),
+    "meshgrid": lambda *arrays, copy, sparse, indexing: (
+        only(copy and all(a.ndim for a in arrays), "copy=False, and numbers for vectors")
+        or jnp.meshgrid(*arrays, sparse=sparse, indexing=indexing)
+    ),
     **of_list(jnp, "column_stack dstack block"),
-    "logspace": lambda start, stop, base, **p: jnp.logspace(start, stop, base=10.0 if base is None else base, **p),
+    "logspace": lambda start, stop, base, **p: jnp.logspace(
+        start, stop, base=10.0 if base is None else base, **p
+    ),
     "repeat": lambda x, repeats, axis: jnp.repeat(x, np.asarray(repeats), axis),
-    "delete": lambda x, obj, axis: jnp.delete(x, np.asarray(obj) if isinstance(obj, tuple) else obj, axis),
+    "delete": lambda x, obj, axis: jnp.delete(
+        x, np.asarray(obj) if isinstance(obj, tuple) else obj, axis
+    ),
     "diag_embed": NONE,
-    "fill_diagonal": lambda x, value, wrap: only(not wrap, "wrap=True") or jnp.fill_diagonal(x, value, wrap=wrap, inplace=False),
-    "pad_constant": lambda x, pad_width, constant_values: only(x.ndim, "numbers") or jnp.pad(x, sides(x.ndim, pad_width), constant_values=constant_values),
+    "fill_diagonal": lambda x, value, wrap: (
+        only(not wrap, "wrap=True") or jnp.fill_diagonal(x, value, wrap=wrap, inplace=False)
+    ),
+    "pad_constant": lambda x, pad_width, constant_values: (
+        only(x.ndim, "numbers")
+        or jnp.pad(x, sides(x.ndim, pad_width), constant_values=constant_values)
+    ),
     "crop": lambda x, pad_width: lax.pad(
-        x, np.zeros((), x.dtype), [(-a, -b, 0) for a, b in sides(x.ndim, pad_width)]),
-    "pad": lambda x, pad_width, mode, stat_length, constant_values, end_values, reflect_type: jnp.pad(
-        x, pad_width, mode, **{"constant": {"constant_values": constant_values}, "linear_ramp": {
-            "end_values": end_values}, "reflect": {"reflect_type": reflect_type}, "symmetric": {
-            "reflect_type": reflect_type}, "edge": {}, "wrap": {}}.get(mode, {"stat_length": stat_length})),
+        x, np.zeros((), x.dtype), [(-a, -b, 0) for a, b in sides(x.ndim, pad_width)]
+    ),
+    "pad": lambda x, pad_width, mode, stat_length, constant_values, end_values, reflect_type: (
+        jnp.pad(
+            x,
+            pad_width,
+            mode,
+            **{
+                "constant": {"constant_values": constant_values},
+                "linear_ramp": {"end_values": end_values},
+                "reflect": {"reflect_type": reflect_type},
+                "symmetric": {"reflect_type": reflect_type},
+                "edge": {},
+                "wrap": {},
+            }.get(mode, {"stat_length": stat_length}),
+        )
+    ),
     "unfold": NONE,
     "fold": NONE,
     "sliding_window_view": NONE,
     "broadcast_arrays": jnp.broadcast_arrays,
-    "insert": lambda x, values, obj, axis: jnp.insert(x, obj if isinstance(obj, (int, slice)) else np.asarray(obj), values, axis),
+    "insert": lambda x, values, obj, axis: jnp.insert(
+        x, obj if isinstance(obj, (int, slice)) else np.asarray(obj), values, axis
+    ),
     "chunk": chunks,
     "unflatten": unflat,
     # attention
     "causal_mask": lambda x: jnp.tri(*x.shape[-2:], dtype=bool),
     "scaled_dot_product_attention": attention,
     "attention_weights": lambda q, k, mask, causal, scale: attention(
-        q, k, jnp.eye(k.shape[-2]), mask, causal, scale),
+        q, k, jnp.eye(k.shape[-2]), mask, causal, scale
+    ),
     # complexes
     **same(jnp, "real imag conjugate angle isreal iscomplex"),
     "to_complex": lambda re, im: lax.complex(*jnp.broadcast_arrays(re, im)),
@@ -533,14 +581,18 @@ ROWS: Cells = {
     # conv, pool
     "windows": windows,
     "overlap_add": lambda cols, lengths, **p: jax.linear_transpose(
-        lambda x: windows(x, cols.shape[2 : 2 + len(lengths)], **p), jnp.zeros((*cols.shape[:2], *lengths)))(cols)[0],
+        lambda x: windows(x, cols.shape[2 : 2 + len(lengths)], **p),
+        jnp.zeros((*cols.shape[:2], *lengths), cols.dtype),
+    )(cols)[0],
     "im2col": NONE,
     "col2im": NONE,
     "convolution": convolved,
     "conv1d": convolved,
     "conv2d": convolved,
     "conv3d": convolved,
-    "depthwise_conv2d": lambda x, weight, bias, **p: convolved(x, weight, bias, groups=x.shape[1], **p),
+    "depthwise_conv2d": lambda x, weight, bias, **p: convolved(
+        x, weight, bias, groups=x.shape[1], **p
+    ),
     "conv_transpose": transposed,
     "conv_transpose1d": transposed,
     "conv_transpose2d": transposed,
@@ -558,17 +610,23 @@ ROWS: Cells = {
     "pixel_unshuffle": NETS,
     # losses
     **dict.fromkeys(
-        ("softmax_cross_entropy nll_loss ctc_loss binary_cross_entropy kl_div poisson_nll_loss soft_margin_loss "
-         "gaussian_nll_loss hinge_embedding_loss multi_margin_loss multilabel_margin_loss mean_squared_error "
-         "multilabel_soft_margin_loss cosine_similarity pairwise_distance cosine_embedding_loss huber_loss "
-         "margin_ranking_loss triplet_margin_loss smooth_l1_loss binary_cross_entropy_with_logits "
-         "mean_absolute_error log_cosh_loss").split(), NETS),
+        (
+            "softmax_cross_entropy nll_loss ctc_loss binary_cross_entropy kl_div soft_margin_loss "
+            "poisson_nll_loss gaussian_nll_loss hinge_embedding_loss multi_margin_loss huber_loss "
+            "multilabel_margin_loss multilabel_soft_margin_loss mean_squared_error "
+            "triplet_margin_loss mean_absolute_error cosine_similarity pairwise_distance "
+            "cosine_embedding_loss margin_ranking_loss smooth_l1_loss binary_cross_entropy_with_logits log_cosh_loss"
+        ).split(),
+        NETS,
+    ),
     "softmax_focal_loss": many_focal,
     "sigmoid_focal_loss": focal,
     "dice_loss": dice,
     "jensen_shannon": jensen_shannon,
     "hinge_loss": lambda x, t, margin, reduction: reduced(nn.relu(margin - t * x), reduction),
-    "squared_hinge_loss": lambda x, t, margin, reduction: reduced(nn.relu(margin - t * x) ** 2, reduction),
+    "squared_hinge_loss": lambda x, t, margin, reduction: reduced(
+        nn.relu(margin - t * x) ** 2, reduction
+    ),
     # cumulative, signal
     **same(jnp, "nancumsum nancumprod cumulative_sum cumulative_prod"),
     "cumsum": lambda x, axis: jnp.cumsum(x, axis if x.ndim else None),
@@ -579,8 +637,9 @@ ROWS: Cells = {
     "diff": lambda x, prepend, append, n, axis: jnp.diff(x, n, axis, prepend, append),
     "ediff1d": jnp.ediff1d,
     "weighted": lambda x, weights: x * weights,
-    "gradient": lambda x, varargs, axis, edge_order: only(edge_order == 1, "edge_order=2") or jnp.gradient(
-        x, *varargs, axis=axis),
+    "gradient": lambda x, varargs, axis, edge_order: (
+        only(edge_order == 1, "edge_order=2") or jnp.gradient(x, *varargs, axis=axis)
+    ),
     "trapezoid": jnp.trapezoid,
     "cumulative_trapezoid": cumulative_integral,
     "convolve": jnp.convolve,
@@ -593,7 +652,9 @@ ROWS: Cells = {
     "tensorsolve": jnp.linalg.tensorsolve,
     "tensorinv": jnp.linalg.tensorinv,
     "pinv": lambda x, rcond, hermitian, rtol: jnp.linalg.pinv(x, rtol=rtol),
-    "matrix_rank": lambda x, tol, hermitian, rtol: only(tol is None, "tol=") or jnp.linalg.matrix_rank(x, rtol=rtol),
+    "matrix_rank": lambda x, tol, hermitian, rtol: (
+        only(tol is None, "tol=") or jnp.linalg.matrix_rank(x, rtol=rtol)
+    ),
     "lstsq": jnp.linalg.lstsq,
     "cofactor": lambda x: only(np.ndim(x) == 2, "stacks") or jax.grad(jnp.linalg.det)(x),
     "cofactor_derivative": ADJOINT,
@@ -610,14 +671,19 @@ ROWS: Cells = {
     "expm": jax.scipy.linalg.expm,
     "expm_frechet": ADJOINT,
     # fourier
-    **{name: transform(name) for name in (
-        "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn fft2 ifft2 rfft2 irfft2").split()},
+    **{
+        name: transform(name)
+        for name in (
+            "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn fft2 ifft2 rfft2 irfft2"
+        ).split()
+    },
     **same(jnp.fft, "fftshift ifftshift"),
     # linalg
     **same(jnp, "matmul tensordot dot inner outer vdot vecdot matvec vecmat kron cross trace"),
     **same(jnp, "matrix_transpose"),
-    "linear": lambda x, weight, bias, activation: (lambda y: {None: lambda y: y, "tanh": jnp.tanh, "sigmoid": nn.sigmoid}[activation](y))(
-        x @ weight if bias is None else x @ weight + bias),
+    "linear": lambda x, weight, bias, activation: (
+        lambda y: {None: lambda y: y, "tanh": jnp.tanh, "sigmoid": nn.sigmoid}[activation](y)
+    )(x @ weight if bias is None else x @ weight + bias),
     "linalg_outer": jnp.linalg.outer,
     "einsum": lambda *operands, subscripts, **_: jnp.einsum(subscripts, *operands),
     "addmm": lambda c, a, b, beta, alpha: beta * c + alpha * (a @ b),
@@ -625,8 +691,12 @@ ROWS: Cells = {
     "linalg_cross": lambda a, b, axis: jnp.linalg.cross(a, b, axis=axis),
     "linalg_trace": lambda x, offset: jnp.linalg.trace(x, offset=offset),
     "linalg_diagonal": lambda x, offset: jnp.linalg.diagonal(x, offset=offset),
-    "euclidean_norm": lambda x, axis, keepdims: jnp.linalg.vector_norm(x, axis=axis, keepdims=keepdims),
-    "p_norm": lambda x, p, axis, keepdims: jnp.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=p),
+    "euclidean_norm": lambda x, axis, keepdims: jnp.linalg.vector_norm(
+        x, axis=axis, keepdims=keepdims
+    ),
+    "p_norm": lambda x, p, axis, keepdims: jnp.linalg.vector_norm(
+        x, axis=axis, keepdims=keepdims, ord=p
+    ),
     "vector_norm": jnp.linalg.vector_norm,
     "matrix_norm": jnp.linalg.matrix_norm,
     "norm": jnp.linalg.norm,
@@ -635,8 +705,12 @@ ROWS: Cells = {
     **same(jnp, "argmax argmin nanargmax nanargmin all any count_nonzero"),
     "max": lambda x, initial, **p: jnp.max(x, initial=-np.inf if initial is None else initial, **p),
     "min": lambda x, initial, **p: jnp.min(x, initial=np.inf if initial is None else initial, **p),
-    "average": lambda x, weights, axis, returned, keepdims: jnp.average(x, axis, weights, returned, keepdims),
-    "cov": lambda m, y, fweights, aweights, rowvar, bias, ddof: jnp.cov(m, y, rowvar, bias, ddof, fweights, aweights),
+    "average": lambda x, weights, axis, returned, keepdims: jnp.average(
+        x, axis, weights, returned, keepdims
+    ),
+    "cov": lambda m, y, fweights, aweights, rowvar, bias, ddof: jnp.cov(
+        m, y, rowvar, bias, ddof, fweights, aweights
+    ),
     "corrcoef": jnp.corrcoef,
     "logsumexp": nn.logsumexp,
     "softmax": nn.softmax,
@@ -651,9 +725,14 @@ ROWS: Cells = {
     "digitize": jnp.digitize,
     "unique": lambda x, axis, equal_nan: jnp.unique(x, axis=axis),
     "histogram_bin_edges": jnp.histogram_bin_edges,
-    "bincount": lambda x, weights, minlength: jnp.bincount(x, weights, minlength, length=max(x.max() + 1, minlength)),
-    "topk": lambda x, k, axis, largest: jnp.moveaxis((1 if largest else -1) * lax.top_k(
-        jnp.moveaxis(x if largest else -x, axis, -1), k)[0], -1, axis),
+    "bincount": lambda x, weights, minlength: jnp.bincount(
+        x, weights, minlength, length=max(x.max() + 1, minlength)
+    ),
+    "topk": lambda x, k, axis, largest: jnp.moveaxis(
+        (1 if largest else -1) * lax.top_k(jnp.moveaxis(x if largest else -x, axis, -1), k)[0],
+        -1,
+        axis,
+    ),
     "kthvalue": NONE,
     "order_statistic": "internal: part of median and quantile",
     **same(jnp, "median nanmedian"),
@@ -687,9 +766,10 @@ ROWS: Cells = {
     "local_response_norm": NETS,
     "normalize": normed,
     # recurrent
-    **dict.fromkeys("rnn_cell rnn_scan lstm_step lstm_cell lstm_scan gru_cell gru_scan".split(), NETS),
+    **dict.fromkeys(
+        "rnn_cell rnn_scan lstm_step lstm_cell lstm_scan gru_cell gru_scan".split(), NETS
+    ),
 }
-# fmt: on
 
 
 def _selu_dropped(x: Any, mask: Any, p: float) -> Any:
@@ -704,10 +784,15 @@ def _selu_dropped(x: Any, mask: Any, p: float) -> Any:
 
 nan, inf = math.nan, math.inf
 
-ORDERS = {"expm": 1}
-"""How often a function is differentiated that is not differentiated twice: a program of seconds."""
+ORDERS = {"expm": 0}
+"""What is not differentiated twice: the derivatives of expm would be seconds of compiling each."""
 
-REAL: dict[str, str] = {}
+REAL = {
+    "sign": "JAX takes its slope for 0: recorded below",
+    "standardize": "JAX adds up squares, not squared sizes",
+    "topk": "JAX has it for real numbers only",
+    "interp": "JAX has it for real numbers only",
+}
 """Functions that are not compared for complex numbers, and why."""
 
 
@@ -734,6 +819,16 @@ EDGES: dict[str, tuple[Edge, ...]] = {
     "power": (Edge(0, both_zero, 0.0, nan, "x ** 0 is 1 everywhere; JAX divides by x"),),
     "copysign": (Edge(0, zero, 0.0, lambda a, b: np.copysign(1, b), "the slope of |a| again"),),
     "xlogy": (Edge(1, both_zero, 0.0, nan, "the value is 0 for every b; JAX makes 0 / 0"),),
+    "xlog1py": (Edge(1, lambda a, b: (a == 0) & (b == -1), 0.0, nan, "as xlogy"),),
+    "logit": (
+        Edge(
+            0,
+            lambda x, eps: ((x == eps) | (x == 1 - eps)) if eps else x != x,
+            0.0,
+            lambda x, eps: 0.5 / (eps * (1 - eps)) if eps else 0.0,
+            "a bound counts as cut off; JAX takes the middle",
+        ),
+    ),
     "arctan2": (
         Edge(0, both_zero, 0.0, nan, "no direction is better; JAX divides by 0"),
         Edge(1, both_zero, 0.0, nan, "no direction is better; JAX divides by 0"),
@@ -763,32 +858,117 @@ ZEROS = np.zeros(3)
 ROW = {"axis": -1}
 
 DIFFER = (
-    Differ("softmax", (np.full(2, -inf),), ROW, "value", 0, [0, 0], [nan, nan], "nothing to choose"),
+    Differ(
+        "sign",
+        (np.array([3 + 4j]),),
+        {},
+        "order 1",
+        0,
+        [0.128 - 0.096j],
+        [0],
+        "z / |z| turns; JAX: 0",
+    ),
+    Differ(
+        "softmax", (np.full(2, -inf),), ROW, "value", 0, [0, 0], [nan, nan], "nothing to choose"
+    ),
     Differ("softmax", (np.full(2, -inf),), ROW, "order 1", 0, [0, 0], [nan, nan], "as its value"),
     Differ("log_softmax", (np.full(2, -inf),), ROW, "value", 0, [-inf, -inf], [nan, nan], "log 0"),
     Differ("logsumexp", (np.full(2, -inf),), {}, "order 1", 0, [0, 0], [nan, nan], "0 / 0 there"),
-    Differ("logcumsumexp", (np.array([-inf, -inf, 0.0]),), {}, "order 1", 0, [0, 0, 1], [nan, nan, 1], "0 / 0 there"),
-    Differ("max_pool", (np.array([[[2.0, 2.0]]]),), {"size": 2}, "order 1", 0, [[[0.5, 0.5]]],
-           [[[1, 0]]], "equal elements share, as in max; JAX takes the first"),
-    Differ("median", (np.array([2.0, 2.0, 1.0]),), {}, "order 1", 0, [0.5, 0.5, 0], [1, 0, 0],
-           "equal elements share"),
-    Differ("quantile", (np.array([2.0, 2.0, 1.0]),), {"q": 0.5}, "order 1", 0, [0.5, 0.5, 0],
-           [1, 0, 0], "equal elements share"),
+    Differ(
+        "logcumsumexp",
+        (np.array([-inf, -inf, 0.0]),),
+        {},
+        "order 1",
+        0,
+        [0, 0, 1],
+        [nan, nan, 1],
+        "0 / 0 there",
+    ),
+    Differ(
+        "max_pool",
+        (np.array([[[2.0, 2.0]]]),),
+        {"size": 2},
+        "order 1",
+        0,
+        [[[0.5, 0.5]]],
+        [[[1, 0]]],
+        "equal elements share, as in max; JAX takes the first",
+    ),
+    Differ(
+        "median",
+        (np.array([2.0, 2.0, 1.0]),),
+        {},
+        "order 1",
+        0,
+        [0.5, 0.5, 0],
+        [1, 0, 0],
+        "equal elements share",
+    ),
+    Differ(
+        "quantile",
+        (np.array([2.0, 2.0, 1.0]),),
+        {"q": 0.5},
+        "order 1",
+        0,
+        [0.5, 0.5, 0],
+        [1, 0, 0],
+        "equal elements share",
+    ),
     Differ("std", (np.ones(3),), {}, "order 1", 0, ZEROS, ZEROS + nan, ROOT),
     Differ("norm", (ZEROS,), {}, "order 1", 0, ZEROS, ZEROS + nan, ROOT),
     Differ("norm", (ZEROS,), {"ord": inf}, "order 1", 0, ZEROS, ZEROS + 1 / 6, "a kink"),
-    Differ("norm", (np.zeros((2, 2)),), {"ord": "nuc"}, "order 1", 0, np.zeros((2, 2)), np.eye(2),
-           "a kink: all matrices of norm up to 1 are slopes, ours is the middle one"),
-    Differ("p_norm", (np.array([0.0, 1.0]),), {"p": 0.5}, "order 1", 0, [0, 1], [inf, 1],
-           "a cusp: the slopes are -inf and inf"),
+    Differ(
+        "norm",
+        (np.zeros((2, 2)),),
+        {"ord": "nuc"},
+        "order 1",
+        0,
+        np.zeros((2, 2)),
+        np.eye(2),
+        "a kink: all matrices of norm up to 1 are slopes, ours is the middle one",
+    ),
+    Differ(
+        "p_norm",
+        (np.array([0.0, 1.0]),),
+        {"p": 0.5},
+        "order 1",
+        0,
+        [0, 1],
+        [inf, 1],
+        "a cusp: the slopes are -inf and inf",
+    ),
     Differ("p_norm", (np.zeros(2),), {"p": 3}, "order 1", 0, [0, 0], [nan, nan], ROOT),
-    Differ("svdvals", (np.eye(2),), {}, "order 2", 0, np.zeros((2, 2)), np.full((2, 2), nan),
-           "the sum of equal singular values is smooth; JAX divides by their difference"),
-    Differ("eigvalsh", (np.eye(2),), {"UPLO": "L"}, "order 2", 0, np.zeros((2, 2)),
-           np.full((2, 2), nan), "the sum of equal eigenvalues is the trace, which is linear"),
-    Differ("interp", (np.array([2.0]), np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 5.0]), None,
-                      None), {}, "order 1", 0, [0], [4], "the slope to the right; JAX: left"),
-)  # fmt: skip
+    Differ(
+        "svdvals",
+        (np.eye(2),),
+        {},
+        "order 2",
+        0,
+        np.zeros((2, 2)),
+        np.full((2, 2), nan),
+        "the sum of equal singular values is smooth; JAX divides by their difference",
+    ),
+    Differ(
+        "eigvalsh",
+        (np.eye(2),),
+        {"UPLO": "L"},
+        "order 2",
+        0,
+        np.zeros((2, 2)),
+        np.full((2, 2), nan),
+        "the sum of equal eigenvalues is the trace, which is linear",
+    ),
+    Differ(
+        "interp",
+        (np.array([2.0]), np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 5.0]), None, None),
+        {},
+        "order 1",
+        0,
+        [0],
+        [4],
+        "the slope to the right; JAX: left",
+    ),
+)
 """Calls whose results are others than ours."""
 
 # ------------------------------------------------------------------------------ the library
@@ -823,7 +1003,11 @@ class Jax:
             return Derivatives(*([np.asarray(a) for a in part] for part in found))
 
 
-HASTY = {"xla_llvm_disable_expensive_passes": True, "xla_backend_optimization_level": 0}
+HASTY = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+    "xla_cpu_use_fusion_emitters": False,
+}
 """How to compile programs that run a few times only."""
 
 
@@ -844,7 +1028,7 @@ def _given(array: Any) -> Any:
     return jnp.asarray(array) if isinstance(array, np.ndarray) else array
 
 
-@lru_cache(maxsize=None)
+@cache
 def _program(key: str, order: int, held: _Held) -> Any:
     """Return results and gradients as one compiled program of inputs, weights and directions."""
     call = held.call

@@ -97,6 +97,12 @@ def once(index: Any, shape: Sequence[int]) -> Any:
     return index
 
 
+def folded(x: Any, axis: int, length: int, step: int) -> Any:
+    shape = list(x.shape[:-1])
+    shape[axis] = length
+    return added(x, places(shape).unfold(axis, x.shape[-1], step), shape)
+
+
 def set_at(x: Any, value: Any, index: Any) -> Any:
     x = x.clone()
     x[forwards(index)] = value
@@ -515,10 +521,6 @@ def normed(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
     return torch.linalg.norm(x, ord, axis, keepdims)
 
 
-def decimals(x: Any, decimals: int = 0) -> Any:
-    return torch.round(x, decimals=decimals)
-
-
 def crossed(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None
 ) -> Any:
@@ -530,7 +532,7 @@ def crossed(
 
 def fourier(name: str) -> Any:
     function = getattr(torch.fft, name)
-    if name.endswith("n") or name.endswith("2"):
+    if name.endswith(("n", "2")):
         return lambda a, s=None, axes=None, norm=None: function(a, _sizes(a, s, axes), axes, norm)
     return lambda a, n=None, axis=-1, norm=None: _none_empty(a, function)(a, n, axis, norm)
 
@@ -546,22 +548,15 @@ def _sizes(a: Any, s: Any, axes: Any) -> Any:
     return tuple(a.shape[i] if n == -1 else n for n, i in zip(s, axes, strict=True))
 
 
-def unraveled(x: Any, indices: Any, mode: str) -> Any:
-    count = x
-    return (
-        indices % count
-        if mode == "wrap"
-        else indices.clamp(0, count - 1)
-        if mode == "clip"
-        else indices
-    )
+def within(count: int, indices: Any, mode: str) -> Any:
+    """Return indices from 0 on, by NumPy's modes."""
+    return indices.clamp(0, count - 1) if mode == "clip" else indices % count
 
 
 def taken(x: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
     if axis is None:
-        return torch.take(x, unraveled(x.numel(), indices, mode))
-    n = x.shape[axis]
-    chosen = unraveled(n, indices, mode) % n
+        return torch.take(x, within(x.numel(), indices, mode))
+    chosen = within(x.shape[axis], indices, mode)
     found = x.index_select(axis, chosen.reshape(-1))
     return found.unflatten(axis, chosen.shape)
 
@@ -607,7 +602,6 @@ PACKED = "internal: the results of another row in one array"
 
 # ------------------------------------------------------------------------------ the table
 
-# fmt: off
 ROWS: Cells = {
     # elementwise
     **same(torch, "add subtract multiply divide floor_divide remainder fmod positive negative"),
@@ -616,7 +610,9 @@ ROWS: Cells = {
     **same(torch, "arcsin arccos arctan arctan2 hypot deg2rad rad2deg sinc sinh cosh tanh arcsinh"),
     **same(torch, "arccosh arctanh maximum minimum fmax fmin where less less_equal greater"),
     **same(torch, "greater_equal not_equal logical_and logical_or logical_xor logical_not"),
-    **same(torch, "bitwise_and bitwise_or bitwise_xor isnan isinf isfinite signbit isclose nextafter"),
+    **same(
+        torch, "bitwise_and bitwise_or bitwise_xor isnan isinf isfinite signbit isclose nextafter"
+    ),
     "sign": lambda x: torch.sgn(x),
     "equal": torch.eq,
     "ldexp": lambda x, i: x * 2.0 ** (i.double() if torch.is_tensor(i) else i),
@@ -630,12 +626,15 @@ ROWS: Cells = {
     "clip": lambda a, a_min, a_max: torch.clip(a, a_min, a_max),
     "nan_to_num": lambda x, copy, nan, posinf, neginf: torch.nan_to_num(x, nan, posinf, neginf),
     # activation
-    **same(F, "relu relu6 leaky_relu hardtanh threshold softshrink hardshrink tanhshrink hardsigmoid"),
+    **same(
+        F, "relu relu6 leaky_relu hardtanh threshold softshrink hardshrink tanhshrink hardsigmoid"
+    ),
     **same(F, "hardswish elu celu selu logsigmoid softplus softsign silu mish gelu"),
     **same(torch, "sigmoid erf erfc erfinv"),
     "prelu": lambda x, weight: torch.where(x > 0, x, weight * x),
     "rrelu": lambda x, slopes, lower, upper, rng: (
-        F.rrelu(x, lower, upper) if slopes is None else torch.where(x > 0, x, slopes * x)),
+        F.rrelu(x, lower, upper) if slopes is None else torch.where(x > 0, x, slopes * x)
+    ),
     "squareplus": lambda x, b: (x + torch.sqrt(x * x + b)) / 2,
     "log_cosh": lambda x: torch.logaddexp(x, -x) - math.log(2),
     "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
@@ -658,8 +657,12 @@ ROWS: Cells = {
     "logit": lambda x, eps: torch.logit(x, eps),
     "narrow": lambda x, axis, start, length: torch.narrow(x, axis, start, length),
     "ix_": NONE,
-    "var_mean": lambda x, axis, ddof, keepdims: torch.var_mean(x, axis, correction=ddof, keepdim=keepdims),
-    "std_mean": lambda x, axis, ddof, keepdims: torch.std_mean(x, axis, correction=ddof, keepdim=keepdims),
+    "var_mean": lambda x, axis, ddof, keepdims: torch.var_mean(
+        x, axis, correction=ddof, keepdim=keepdims
+    ),
+    "std_mean": lambda x, axis, ddof, keepdims: torch.std_mean(
+        x, axis, correction=ddof, keepdim=keepdims
+    ),
     **dict.fromkeys(["apply_along_axis", "apply_over_axes", "piecewise"], GIVEN),
     "trim_zeros": NONE,
     "real_if_close": NONE,
@@ -701,37 +704,47 @@ ROWS: Cells = {
     "take_along_axis": lambda x, i, axis: torch.take_along_dim(x, i, axis),
     "setitem": lambda x, value, index: set_at(x, value, once(index, x.shape)),
     "gather": lambda x, i, axis: torch.gather(x, axis, i % x.shape[axis]),
-    "scatter_add": lambda x, i, source, axis: torch.scatter_add(x, axis, i, spread(source, i.shape)),
+    "scatter_add": lambda x, i, source, axis: torch.scatter_add(
+        x, axis, i, spread(source, i.shape)
+    ),
     "put_along_axis": lambda x, i, values, axis: (
-        x.reshape(-1).scatter(0, once(i, [x.numel()]), values).reshape(x.shape) if axis is None
-        else torch.scatter(x, axis, *torch.broadcast_tensors(i, values))),
+        x.reshape(-1).scatter(0, once(i, [x.numel()]), values).reshape(x.shape)
+        if axis is None
+        else torch.scatter(x, axis, *torch.broadcast_tensors(i, values))
+    ),
     "put": lambda x, i, values: x.put(once(i, [x.numel()]), spread(values, i.shape)),
     "index_select": lambda x, i, axis: x.index_select(axis, i),
     "index_add": lambda x, i, source, axis, alpha: x.index_add(axis, i, source, alpha=alpha),
-    "index_copy": lambda x, i, source, axis: x.index_copy(
-        axis, once(i, [x.shape[axis]]), source),
+    "index_copy": lambda x, i, source, axis: x.index_copy(axis, once(i, [x.shape[axis]]), source),
     "index_fill": lambda x, i, value, axis: x.index_fill(axis, i, value),
     "index_put": lambda x, values, indices, accumulate: x.index_put(
-        forwards(indices if isinstance(indices, tuple) else (indices,)), values, accumulate),
+        forwards(indices if isinstance(indices, tuple) else (indices,)), values, accumulate
+    ),
     "masked_fill": lambda x, mask, value: torch.where(mask, value, x),
     "masked_select": torch.masked_select,
     "masked_scatter": torch.masked_scatter,
     "compress": lambda condition, x, axis: (
-        x.reshape(-1)[: len(condition)][condition] if axis is None
-        else x.movedim(axis, 0)[: len(condition)][condition].movedim(0, axis)),
+        x.reshape(-1)[: len(condition)][condition]
+        if axis is None
+        else x.movedim(axis, 0)[: len(condition)][condition].movedim(0, axis)
+    ),
     "extract": lambda condition, x: x.reshape(-1)[condition.reshape(-1) != 0],
     "choose": NONE,
     "select": NONE,
-    "embedding": lambda ids, weight, padding_idx: only(weight.ndim == 2, "numbers for words") or F.embedding(ids, weight, padding_idx),
-    "one_hot": lambda labels, num_classes, dtype: F.one_hot(labels, -1 if num_classes is None else num_classes).to(
-        torch.tensor(np.zeros(0, dtype)).dtype),
+    "embedding": lambda ids, weight, padding_idx: (
+        only(weight.ndim == 2, "numbers for words") or F.embedding(ids, weight, padding_idx)
+    ),
+    "one_hot": lambda labels, num_classes, dtype: F.one_hot(
+        labels, -1 if num_classes is None else num_classes
+    ).to(torch.tensor(np.zeros(0, dtype)).dtype),
     "argwhere": torch.argwhere,
     "flatnonzero": lambda x: torch.argwhere(x.reshape(-1))[:, 0],
     "nonzero": lambda x: torch.nonzero(x, as_tuple=True),
     # arrange
     "tile": lambda x, reps: torch.tile(x, several(reps, 1)),
     "repeat": lambda x, repeats, axis: torch.repeat_interleave(
-        *flat(x, axis)[:1], torch.tensor(repeats), flat(x, axis)[1]),
+        *flat(x, axis)[:1], torch.tensor(repeats), flat(x, axis)[1]
+    ),
     "linspace": "between numbers only, which have no gradient",
     "logspace": "between numbers only, which have no gradient",
     "geomspace": NONE,
@@ -751,14 +764,15 @@ ROWS: Cells = {
     "crop": cropped,
     "pad": padded,
     "unfold": lambda x, axis, size, step: x.unfold(axis, size, step),
-    "fold": lambda x, axis, length, step: added(x, places(
-        [*x.shape[: axis % (x.ndim - 1)], length, *x.shape[axis % (x.ndim - 1) + 1 : -1]]
-    ).unfold(axis, x.shape[-1], step), [*x.shape[: axis % (x.ndim - 1)], length, *x.shape[axis % (x.ndim - 1) + 1 : -1]]),
+    "fold": folded,
     "sliding_window_view": lambda x, window_shape, axis: reduce(
         lambda y, p: y.unfold(p[0] % x.ndim, p[1], 1),
-        zip(axes_of(x, axis), several(window_shape, 1), strict=True), x),
-    "meshgrid": lambda *arrays, copy, sparse, indexing: only(not sparse, "sparse") or torch.meshgrid(
-        *arrays, indexing=indexing),
+        zip(axes_of(x, axis), several(window_shape, 1), strict=True),
+        x,
+    ),
+    "meshgrid": lambda *arrays, copy, sparse, indexing: (
+        only(not sparse, "sparse") or torch.meshgrid(*arrays, indexing=indexing)
+    ),
     "broadcast_arrays": torch.broadcast_tensors,
     "vander": lambda x, N, increasing: torch.vander(x, N, increasing),
     "column_stack": lambda *arrays: torch.column_stack(arrays),
@@ -767,7 +781,9 @@ ROWS: Cells = {
     "append": lambda x, values, axis: joined([x, values], axis),
     "delete": NONE,
     "insert": NONE,
-    "array_split": lambda x, indices_or_sections, axis: torch.tensor_split(x, indices_or_sections, axis),
+    "array_split": lambda x, indices_or_sections, axis: torch.tensor_split(
+        x, indices_or_sections, axis
+    ),
     "chunk": lambda x, chunks, axis: torch.chunk(x, chunks, axis),
     "hsplit": lambda x, indices_or_sections: torch.hsplit(x, indices_or_sections),
     "vsplit": lambda x, indices_or_sections: torch.vsplit(x, indices_or_sections),
@@ -778,7 +794,8 @@ ROWS: Cells = {
     "causal_mask": lambda x: torch.ones(x.shape[-2:], dtype=torch.bool).tril(),
     "scaled_dot_product_attention": attention,
     "attention_weights": lambda q, k, mask, causal, scale: attention(
-        q, k, torch.eye(k.shape[-2], dtype=k.dtype), mask, causal, scale),
+        q, k, torch.eye(k.shape[-2], dtype=k.dtype), mask, causal, scale
+    ),
     # complexes
     **same(torch, "real isreal"),
     "imag": lambda x: torch.imag(x) if x.is_complex() else x * 0,
@@ -796,7 +813,9 @@ ROWS: Cells = {
     "conv1d": convolved,
     "conv2d": convolved,
     "conv3d": convolved,
-    "depthwise_conv2d": lambda x, weight, bias, **p: convolved(x, weight, bias, groups=x.shape[1], **p),
+    "depthwise_conv2d": lambda x, weight, bias, **p: convolved(
+        x, weight, bias, groups=x.shape[1], **p
+    ),
     "conv_transpose": transposed,
     "conv_transpose1d": transposed,
     "conv_transpose2d": transposed,
@@ -805,10 +824,12 @@ ROWS: Cells = {
     "avg_pool": avg_pooled,
     "lp_pool": lp_pooled,
     "blend": ADJOINT,
-    "adaptive_avg_pool": lambda x, output_size: (
-        F.adaptive_avg_pool1d, F.adaptive_avg_pool2d)[x.ndim - 3](x, output_size),
-    "adaptive_max_pool": lambda x, output_size: (
-        F.adaptive_max_pool1d, F.adaptive_max_pool2d)[x.ndim - 3](x, output_size),
+    "adaptive_avg_pool": lambda x, output_size: (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d)[
+        x.ndim - 3
+    ](x, output_size),
+    "adaptive_max_pool": lambda x, output_size: (F.adaptive_max_pool1d, F.adaptive_max_pool2d)[
+        x.ndim - 3
+    ](x, output_size),
     "global_avg_pool": lambda x, keepdims: x.mean(tuple(range(2, x.ndim)), keepdim=keepdims),
     "global_max_pool": lambda x, keepdims: x.amax(tuple(range(2, x.ndim)), keepdim=keepdims),
     "upsample": resized,
@@ -822,17 +843,21 @@ ROWS: Cells = {
     "mean_absolute_error": F.l1_loss,
     "huber_loss": F.huber_loss,
     "smooth_l1_loss": F.smooth_l1_loss,
-    "log_cosh_loss": lambda a, b, reduction: reduced(torch.logaddexp(a - b, b - a) - math.log(2), reduction),
+    "log_cosh_loss": lambda a, b, reduction: reduced(
+        torch.logaddexp(a - b, b - a) - math.log(2), reduction
+    ),
     "ctc_loss": F.ctc_loss,
     "binary_cross_entropy_with_logits": bce_logits,
     "binary_cross_entropy": bce,
     "sigmoid_focal_loss": NONE,
     "dice_loss": NONE,
     "kl_div": lambda x, t, log_target, reduction: reduced(
-        F.kl_div(x, t, reduction="none", log_target=log_target), reduction),
+        F.kl_div(x, t, reduction="none", log_target=log_target), reduction
+    ),
     "jensen_shannon": NONE,
     "poisson_nll_loss": lambda x, t, log_input, full, reduction: F.poisson_nll_loss(
-        x, t.double(), log_input, full, reduction=reduction, eps=0.0),
+        x, t.double(), log_input, full, reduction=reduction, eps=0.0
+    ),
     "gaussian_nll_loss": lambda mean, t, var, **p: F.gaussian_nll_loss(mean, t, var, **p),
     "hinge_loss": NONE,
     "squared_hinge_loss": NONE,
@@ -849,18 +874,26 @@ ROWS: Cells = {
     # cumulative, signal
     "cumsum": along(torch.cumsum),
     "cumprod": along(torch.cumprod),
-    "nancumsum": lambda x, axis: torch.cumsum(torch.nan_to_num(flat(x, axis)[0], 0.0), flat(x, axis)[1]),
-    "nancumprod": lambda x, axis: torch.cumprod(torch.nan_to_num(flat(x, axis)[0], 1.0), flat(x, axis)[1]),
-    "cumulative_sum": lambda x, axis, include_initial: only(not include_initial, "include_initial") or torch.cumsum(
-        x, 0 if axis is None else axis),
-    "cumulative_prod": lambda x, axis, include_initial: only(not include_initial, "include_initial") or torch.cumprod(
-        x, 0 if axis is None else axis),
+    "nancumsum": lambda x, axis: torch.cumsum(
+        torch.nan_to_num(flat(x, axis)[0], 0.0), flat(x, axis)[1]
+    ),
+    "nancumprod": lambda x, axis: torch.cumprod(
+        torch.nan_to_num(flat(x, axis)[0], 1.0), flat(x, axis)[1]
+    ),
+    "cumulative_sum": lambda x, axis, include_initial: (
+        only(not include_initial, "include_initial") or torch.cumsum(x, 0 if axis is None else axis)
+    ),
+    "cumulative_prod": lambda x, axis, include_initial: (
+        only(not include_initial, "include_initial")
+        or torch.cumprod(x, 0 if axis is None else axis)
+    ),
     "cummax": lambda x, axis: torch.cummax(x, axis),
     "cummin": lambda x, axis: torch.cummin(x, axis),
     "logcumsumexp": lambda x, axis: torch.logcumsumexp(x, axis),
     "diff": diff,
-    "ediff1d": lambda x, to_end, to_begin: torch.cat([a.reshape(-1) for a in (
-        to_begin, torch.diff(x.reshape(-1)), to_end) if a is not None]),
+    "ediff1d": lambda x, to_end, to_begin: torch.cat(
+        [a.reshape(-1) for a in (to_begin, torch.diff(x.reshape(-1)), to_end) if a is not None]
+    ),
     "weighted": lambda x, weights: x * torch.tensor(weights),
     "gradient": gradient,
     "trapezoid": along_x(torch.trapezoid),
@@ -876,9 +909,16 @@ ROWS: Cells = {
     "tensorinv": lambda x, ind: torch.linalg.tensorinv(x, ind),
     "pinv": lambda x, rcond, hermitian, rtol: torch.linalg.pinv(x, rtol=rtol),
     "matrix_rank": lambda x, tol, hermitian, rtol: torch.linalg.matrix_rank(x, atol=tol, rtol=rtol),
-    "lstsq": lambda a, b, rcond: torch.linalg.lstsq(a, b.reshape(len(b), -1)).solution.reshape(-1, *b.shape[1:]),
-    "det": lambda x: only(x.abs().sum() > 0 or not x.numel(), "the zero matrix") or torch.linalg.det(x),
-    "cofactor": lambda x: only((torch.linalg.det(x).abs() > 1e-9).all(), "singular matrices") or torch.linalg.det(x)[..., None, None] * torch.linalg.inv(x).mT,
+    "lstsq": lambda a, b, rcond: torch.linalg.lstsq(a, b.reshape(len(b), -1)).solution.reshape(
+        -1, *b.shape[1:]
+    ),
+    "det": lambda x: (
+        only(x.abs().sum() > 0 or not x.numel(), "the zero matrix") or torch.linalg.det(x)
+    ),
+    "cofactor": lambda x: (
+        only((torch.linalg.det(x).abs() > 1e-9).all(), "singular matrices")
+        or torch.linalg.det(x)[..., None, None] * torch.linalg.inv(x).mT
+    ),
     "cofactor_derivative": ADJOINT,
     "sign_of_det": lambda x: torch.linalg.slogdet(x)[0],
     "logabsdet": lambda x: torch.linalg.slogdet(x)[1],
@@ -891,22 +931,31 @@ ROWS: Cells = {
     "eigvalsh": lambda x, UPLO: torch.linalg.eigvalsh(x, UPLO),
     "svd_packed": PACKED,
     "svd": lambda x, full_matrices, compute_uv, hermitian: (
-        torch.linalg.svd(x, full_matrices) if compute_uv else torch.linalg.svdvals(x)),
+        torch.linalg.svd(x, full_matrices) if compute_uv else torch.linalg.svdvals(x)
+    ),
     "svdvals": torch.linalg.svdvals,
-    "cond": lambda x, p: only(p in (None, 2, -2), "norms of the inverse, which it overwrites before it is done") or torch.linalg.cond(x, p),
+    "cond": lambda x, p: (
+        only(p in (None, 2, -2), "norms of the inverse, which it overwrites before it is done")
+        or torch.linalg.cond(x, p)
+    ),
     "qr_packed": PACKED,
     "qr": lambda x, mode: only(mode == "reduced", "this mode") or torch.linalg.qr(x),
     "expm": torch.linalg.matrix_exp,
     "expm_frechet": ADJOINT,
     # fourier
-    **{name: fourier(name) for name in (
-        "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn fft2 ifft2 rfft2 irfft2").split()},
+    **{
+        name: fourier(name)
+        for name in (
+            "fft ifft rfft irfft hfft ihfft fftn ifftn rfftn irfftn fft2 ifft2 rfft2 irfft2"
+        ).split()
+    },
     "fftshift": lambda x, axes: torch.fft.fftshift(x, axes),
     "ifftshift": lambda x, axes: torch.fft.ifftshift(x, axes),
     # linalg
     **same(torch, "matmul inner kron"),
     "linear": lambda x, weight, bias, activation: (
-        (lambda y: y if activation is None else getattr(torch, activation)(y))(F.linear(x, weight.mT, bias))),
+        lambda y: y if activation is None else getattr(torch, activation)(y)
+    )(F.linear(x, weight.mT, bias)),
     "tensordot": lambda a, b, axes: torch.tensordot(a, b, axes),
     "vdot": lambda a, b: torch.vdot(a.reshape(-1), b.reshape(-1)),
     "dot": NONE,
@@ -916,8 +965,9 @@ ROWS: Cells = {
     "vecdot": lambda a, b, axis: torch.linalg.vecdot(*torch.broadcast_tensors(a, b), dim=axis),
     "matvec": lambda a, b: (a @ b[..., None])[..., 0],
     "vecmat": lambda a, b: (a.conj()[..., None, :] @ b)[..., 0, :],
-    "addmm": lambda c, a, b, beta, alpha: (
-        torch.addmm if a.ndim == 2 else torch.baddbmm)(c, a, b, beta=beta, alpha=alpha),
+    "addmm": lambda c, a, b, beta, alpha: (torch.addmm if a.ndim == 2 else torch.baddbmm)(
+        c, a, b, beta=beta, alpha=alpha
+    ),
     "multi_dot": lambda *arrays: torch.linalg.multi_dot(arrays),
     "cross": crossed,
     "linalg_cross": lambda a, b, axis: torch.linalg.cross(a, b, dim=axis),
@@ -936,12 +986,16 @@ ROWS: Cells = {
     "average": average,
     "max": over(torch.amax),
     "min": over(torch.amin),
-    "ptp": lambda x, axis, keepdims: over(torch.amax)(x, axis, keepdims) - over(torch.amin)(x, axis, keepdims),
+    "ptp": lambda x, axis, keepdims: (
+        over(torch.amax)(x, axis, keepdims) - over(torch.amin)(x, axis, keepdims)
+    ),
     "prod": over_one(torch.prod),
-    "var": lambda x, ddof=0, **p: over(lambda x, axes, keepdim: torch.var(
-        x, axes, correction=ddof, keepdim=keepdim))(x, **p),
-    "std": lambda x, ddof=0, **p: over(lambda x, axes, keepdim: torch.std(
-        x, axes, correction=ddof, keepdim=keepdim))(x, **p),
+    "var": lambda x, ddof=0, **p: over(
+        lambda x, axes, keepdim: torch.var(x, axes, correction=ddof, keepdim=keepdim)
+    )(x, **p),
+    "std": lambda x, ddof=0, **p: over(
+        lambda x, axes, keepdim: torch.std(x, axes, correction=ddof, keepdim=keepdim)
+    )(x, **p),
     "cov": cov,
     "corrcoef": corrcoef,
     "nansum": over(torch.nansum),
@@ -952,15 +1006,21 @@ ROWS: Cells = {
     "nanvar": NONE,
     "nanstd": NONE,
     "logsumexp": over(torch.logsumexp),
-    "softmax": lambda x, axis: only(isinstance(axis, int), "several axes") or torch.softmax(x, axis),
-    "log_softmax": lambda x, axis: only(isinstance(axis, int), "several axes") or torch.log_softmax(x, axis),
+    "softmax": lambda x, axis: (
+        only(isinstance(axis, int), "several axes") or torch.softmax(x, axis)
+    ),
+    "log_softmax": lambda x, axis: (
+        only(isinstance(axis, int), "several axes") or torch.log_softmax(x, axis)
+    ),
     "argmax": lambda x, axis, keepdims: torch.argmax(x, axis, keepdim=keepdims),
     "argmin": lambda x, axis, keepdims: torch.argmin(x, axis, keepdim=keepdims),
     "nanargmax": NONE,
     "nanargmin": NONE,
     "all": over(torch.all),
     "any": over(torch.any),
-    "count_nonzero": lambda x, axis, keepdims: only(not keepdims, "keepdims") or torch.count_nonzero(x, axis),
+    "count_nonzero": lambda x, axis, keepdims: (
+        only(not keepdims, "keepdims") or torch.count_nonzero(x, axis)
+    ),
     # order
     "sort": lambda x, axis, kind, stable: torch.sort(*flat(x, axis)).values,
     "partition": NONE,
@@ -1005,12 +1065,15 @@ ROWS: Cells = {
     "layer_norm": layer_normed,
     "standardize": standardized,
     "rms_norm": lambda x, scale, axis, eps: F.rms_norm(x, _last(x, axis), scale, eps),
-    "group_norm": lambda x, scale, shift, groups, eps: only(
-        x.numel() and x.numel() > len(x) * groups, "groups of one number, or none") or F.group_norm(
-        x, groups, ones(scale, shift), shift, eps),
+    "group_norm": lambda x, scale, shift, groups, eps: (
+        only(x.numel() and x.numel() > len(x) * groups, "groups of one number, or none")
+        or F.group_norm(x, groups, ones(scale, shift), shift, eps)
+    ),
     "instance_norm": instance_normed,
     "local_response_norm": responses,
-    "normalize": lambda x, p, axis: only(isinstance(axis, int), "several axes") or F.normalize(x, p, axis),
+    "normalize": lambda x, p, axis: (
+        only(isinstance(axis, int), "several axes") or F.normalize(x, p, axis)
+    ),
     # recurrent
     "rnn_cell": rnn_cell,
     "rnn_scan": rnn_scan,
@@ -1020,7 +1083,6 @@ ROWS: Cells = {
     "gru_cell": gru_cell,
     "gru_scan": gru_scan,
 }
-# fmt: on
 
 # ------------------------------------------------------------------------------ disagreements
 
@@ -1044,7 +1106,7 @@ REAL = dict.fromkeys(
     (
         "rint silu glu swiglu cov nansum nanmean nll_loss nancumsum binary_cross_entropy kl_div "
         "poisson_nll_loss standardize local_response_norm topk kthvalue avg_pool "
-        "adaptive_avg_pool upsample"
+        "adaptive_avg_pool upsample cdist"
     ).split(),
     "PyTorch has it for real numbers only",
 )
@@ -1069,6 +1131,16 @@ def minus_zero(x: Any, **_params: Any) -> Any:
 
 EDGES: dict[str, tuple[Edge, ...]] = {
     "xlogy": (Edge(1, both_zero, 0.0, nan, "the value is 0 for every b; PyTorch makes 0 / 0"),),
+    "xlog1py": (Edge(1, lambda a, b: (a == 0) & (b == -1), 0.0, nan, "as xlogy"),),
+    "logit": (
+        Edge(
+            0,
+            lambda x, eps: ((x == eps) | (x == 1 - eps)) if eps else x != x,
+            0.0,
+            lambda x, eps: 1 / (eps * (1 - eps)) if eps else 0.0,
+            "a bound counts as cut off",
+        ),
+    ),
     "hypot": (
         Edge(0, both_zero, 0.0, nan, "the middle of the slopes; PyTorch divides by 0"),
         Edge(1, both_zero, 0.0, nan, "the middle of the slopes; PyTorch divides by 0"),
@@ -1103,66 +1175,272 @@ CERTAIN = np.array([0.0, 1.0]), np.array([0.0, 1.0])
 STEPS = np.log(np.full((3, 1, 2), 0.5)), np.array([[1]]), np.array([3]), np.array([1])
 
 DIFFER = (
-    Differ("setitem", PAIR, {"index": TWICE}, "order 1", 1, [0, 1], [1, 1], LAST,
-           lambda x, value, index: set_at(x, value, index)),
-    Differ("put", (PAIR[0], TWICE, PAIR[1]), {}, "order 1", 1, [0, 1], [1, 1], LAST,
-           lambda x, i, values: x.put(i, values)),
-    Differ("index_copy", (PAIR[0], TWICE, PAIR[1]), {"axis": 0}, "order 1", 1, [0, 1], [1, 1], LAST,
-           lambda x, i, source, axis: x.index_copy(axis, i, source)),
-    Differ("index_put", PAIR, {"indices": TWICE, "accumulate": False}, "order 1", 1, [0, 1], [1, 1],
-           LAST, lambda x, values, indices, accumulate: x.index_put((tensors(indices),), values)),
-    Differ("put_along_axis", (PAIR[0], TWICE, PAIR[1]), {"axis": 0}, "order 1", 1, [0, 1], [1, 1],
-           LAST, lambda x, i, values, axis: x.scatter(axis, i, values)),
-    Differ("ldexp", (np.array([1.0]), np.array([-1])), {}, "order 1", 0, [0.5], [0],
-           "the slope is 2 ** -1; PyTorch takes that power of whole numbers", torch.ldexp),
-    Differ("polar", (np.array([-1.0]), np.array([0.5])), {}, "order 1", 0,
-           [math.cos(0.5)], [-math.cos(0.5)],
-           "linear in the length, also below 0; PyTorch takes the sign of the result", torch.polar),
-    Differ("lp_pool", (np.array([[[-2.0, 1.0]]]),), {"size": 2, "p": 3}, "value", 0,
-           [[[9 ** (1 / 3)]]], [[[nan]]], "a norm is of absolute values; PyTorch sums odd powers",
-           lambda x, size, p, **_: F.lp_pool1d(x, p, size)),
-    Differ("det", (np.zeros((2, 2)),), {}, "order 2", 0, [[1, -1], [-1, 1]], np.full((2, 2), nan),
-           "a polynomial; PyTorch divides by the determinant", torch.linalg.det),
+    Differ(
+        "setitem",
+        PAIR,
+        {"index": TWICE},
+        "order 1",
+        1,
+        [0, 1],
+        [1, 1],
+        LAST,
+        lambda x, value, index: set_at(x, value, index),
+    ),
+    Differ(
+        "put",
+        (PAIR[0], TWICE, PAIR[1]),
+        {},
+        "order 1",
+        1,
+        [0, 1],
+        [1, 1],
+        LAST,
+        lambda x, i, values: x.put(i, values),
+    ),
+    Differ(
+        "index_copy",
+        (PAIR[0], TWICE, PAIR[1]),
+        {"axis": 0},
+        "order 1",
+        1,
+        [0, 1],
+        [1, 1],
+        LAST,
+        lambda x, i, source, axis: x.index_copy(axis, i, source),
+    ),
+    Differ(
+        "index_put",
+        PAIR,
+        {"indices": TWICE, "accumulate": False},
+        "order 1",
+        1,
+        [0, 1],
+        [1, 1],
+        LAST,
+        lambda x, values, indices, accumulate: x.index_put((tensors(indices),), values),
+    ),
+    Differ(
+        "put_along_axis",
+        (PAIR[0], TWICE, PAIR[1]),
+        {"axis": 0},
+        "order 1",
+        1,
+        [0, 1],
+        [1, 1],
+        LAST,
+        lambda x, i, values, axis: x.scatter(axis, i, values),
+    ),
+    Differ(
+        "ldexp",
+        (np.array([1.0]), np.array([-1])),
+        {},
+        "order 1",
+        0,
+        [0.5],
+        [0],
+        "the slope is 2 ** -1; PyTorch takes that power of whole numbers",
+        torch.ldexp,
+    ),
+    Differ(
+        "polar",
+        (np.array([-1.0]), np.array([0.5])),
+        {},
+        "order 1",
+        0,
+        [math.cos(0.5)],
+        [-math.cos(0.5)],
+        "linear in the length, also below 0; PyTorch takes the sign of the result",
+        torch.polar,
+    ),
+    Differ(
+        "lp_pool",
+        (np.array([[[-2.0, 1.0]]]),),
+        {"size": 2, "p": 3},
+        "value",
+        0,
+        [[[9 ** (1 / 3)]]],
+        [[[nan]]],
+        "a norm is of absolute values; PyTorch sums odd powers",
+        lambda x, size, p, **_: F.lp_pool1d(x, p, size),
+    ),
+    Differ(
+        "det",
+        (np.zeros((2, 2)),),
+        {},
+        "order 2",
+        0,
+        [[1, -1], [-1, 1]],
+        np.full((2, 2), nan),
+        "a polynomial; PyTorch divides by the determinant",
+        torch.linalg.det,
+    ),
     Differ("softmax", (NEVER,), ROW, "value", 0, [0, 0], [nan, nan], "nothing to choose from"),
     Differ("softmax", (NEVER,), ROW, "order 1", 0, [0, 0], [nan, nan], "as its value"),
     Differ("log_softmax", (NEVER,), ROW, "value", 0, NEVER, [nan, nan], "the logarithm of 0"),
     Differ("logsumexp", (NEVER,), {}, "order 1", 0, [0, 0], [nan, nan], "PyTorch makes 0 / 0"),
-    Differ("logcumsumexp", (np.array([-inf, -inf, 0.0]),), {}, "order 1", 0, [0, 0, 1], [nan, nan, 1],
-           "PyTorch makes 0 / 0"),
-    Differ("cummax", (np.array([2.0, 2.0, 1.0]),), {}, "order 1", 0, [2, 1, 0], [1, 2, 0],
-           "equal elements share; PyTorch takes the last"),
-    Differ("max_pool", (np.array([[[2.0, 2.0]]]),), {"size": 2}, "order 1", 0, [[[0.5, 0.5]]],
-           [[[1, 0]]], "equal elements share, as in max; PyTorch's max shares, its pool does not"),
-    Differ("adaptive_max_pool", (np.array([[[2.0, 2.0]]]),), {"output_size": 1}, "order 1", 0,
-           [[[0.5, 0.5]]], [[[1, 0]]], "as max_pool"),
-    Differ("median", (np.array([2.0, 2.0, 1.0]),), {}, "order 1", 0, [0.5, 0.5, 0], [1, 0, 0],
-           "equal elements share"),
-    Differ("quantile", (np.array([2.0, 2.0, 1.0]),), {"q": 0.5}, "order 1", 0, [0.5, 0.5, 0],
-           [1, 0, 0], "equal elements share"),
+    Differ(
+        "logcumsumexp",
+        (np.array([-inf, -inf, 0.0]),),
+        {},
+        "order 1",
+        0,
+        [0, 0, 1],
+        [nan, nan, 1],
+        "PyTorch makes 0 / 0",
+    ),
+    Differ(
+        "cummax",
+        (np.array([2.0, 2.0, 1.0]),),
+        {},
+        "order 1",
+        0,
+        [2, 1, 0],
+        [1, 2, 0],
+        "equal elements share; PyTorch takes the last",
+    ),
+    Differ(
+        "max_pool",
+        (np.array([[[2.0, 2.0]]]),),
+        {"size": 2},
+        "order 1",
+        0,
+        [[[0.5, 0.5]]],
+        [[[1, 0]]],
+        "equal elements share, as in max; PyTorch's max shares, its pool does not",
+    ),
+    Differ(
+        "adaptive_max_pool",
+        (np.array([[[2.0, 2.0]]]),),
+        {"output_size": 1},
+        "order 1",
+        0,
+        [[[0.5, 0.5]]],
+        [[[1, 0]]],
+        "as max_pool",
+    ),
+    Differ(
+        "median",
+        (np.array([2.0, 2.0, 1.0]),),
+        {},
+        "order 1",
+        0,
+        [0.5, 0.5, 0],
+        [1, 0, 0],
+        "equal elements share",
+    ),
+    Differ(
+        "quantile",
+        (np.array([2.0, 2.0, 1.0]),),
+        {"q": 0.5},
+        "order 1",
+        0,
+        [0.5, 0.5, 0],
+        [1, 0, 0],
+        "equal elements share",
+    ),
     Differ("norm", (ZEROS,), {}, "order 2", 0, ZEROS, UNKNOWN, "0 at every order; PyTorch: first"),
-    Differ("norm", (np.zeros((2, 2)),), {"ord": "nuc"}, "order 1", 0, np.zeros((2, 2)), np.eye(2),
-           "a kink: all matrices of norm up to 1 are slopes, ours is the middle one"),
-    Differ("p_norm", (np.array([0.0, 1.0]),), {"p": 1.5}, "order 2", 0, [0, 0], [nan, 0],
-           "0 at every order"),
-    Differ("pairwise_distance", (np.zeros(2), np.zeros(2)), {"eps": 0.0}, "order 2", 0, [0, 0],
-           [nan, nan], "as the norm"),
-    Differ("normalize", (np.zeros(2),), {}, "order 1", 0, [0, 0], [1e12, 1e12],
-           "a zero vector has no direction; PyTorch divides by 1e-12"),
-    Differ("svdvals", (np.eye(2),), {}, "order 2", 0, np.zeros((2, 2)), np.full((2, 2), nan),
-           "the sum of equal singular values is smooth; PyTorch divides by their difference"),
-    Differ("eigvalsh", (np.eye(2),), {"UPLO": "L"}, "order 2", 0, np.zeros((2, 2)),
-           np.full((2, 2), nan), "the sum of equal eigenvalues is the trace, which is linear"),
-    Differ("binary_cross_entropy", CERTAIN, {}, "order 1", 0, [0.5, -0.5], [0, 0],
-           "the slopes of -ln(1 - p) and -ln p; PyTorch cuts logarithms off at -100"),
-    Differ("kl_div", (np.array([-1.0]), np.array([0.0])), {}, "order 1", 1, [0], [nan],
-           "terms with target 0 are 0; PyTorch makes 0 ln 0"),
-    Differ("gaussian_nll_loss", (np.array([1.0]), np.array([2.0]), np.array([1e-9])), {}, "order 1",
-           2, [0], [(1e6 - 1e12) / 2], "below eps the loss is flat; PyTorch acts as if it were not"),
-    Differ("ctc_loss", STEPS, {"reduction": "sum"}, "order 1", 0,
-           [[[-1 / 2, -1 / 2]], [[-1 / 3, -2 / 3]], [[-1 / 2, -1 / 2]]],
-           [[[0, 0]], [[1 / 6, -1 / 6]], [[0, 0]]],
-           "by the log probabilities; PyTorch's is by the logits before log_softmax", F.ctc_loss),
-)  # fmt: skip
+    Differ(
+        "norm",
+        (np.zeros((2, 2)),),
+        {"ord": "nuc"},
+        "order 1",
+        0,
+        np.zeros((2, 2)),
+        np.eye(2),
+        "a kink: all matrices of norm up to 1 are slopes, ours is the middle one",
+    ),
+    Differ(
+        "p_norm",
+        (np.array([0.0, 1.0]),),
+        {"p": 1.5},
+        "order 2",
+        0,
+        [0, 0],
+        [nan, 0],
+        "0 at every order",
+    ),
+    Differ(
+        "pairwise_distance",
+        (np.zeros(2), np.zeros(2)),
+        {"eps": 0.0},
+        "order 2",
+        0,
+        [0, 0],
+        [nan, nan],
+        "as the norm",
+    ),
+    Differ(
+        "normalize",
+        (np.zeros(2),),
+        {},
+        "order 1",
+        0,
+        [0, 0],
+        [1e12, 1e12],
+        "a zero vector has no direction; PyTorch divides by 1e-12",
+    ),
+    Differ(
+        "svdvals",
+        (np.eye(2),),
+        {},
+        "order 2",
+        0,
+        np.zeros((2, 2)),
+        np.full((2, 2), nan),
+        "the sum of equal singular values is smooth; PyTorch divides by their difference",
+    ),
+    Differ(
+        "eigvalsh",
+        (np.eye(2),),
+        {"UPLO": "L"},
+        "order 2",
+        0,
+        np.zeros((2, 2)),
+        np.full((2, 2), nan),
+        "the sum of equal eigenvalues is the trace, which is linear",
+    ),
+    Differ(
+        "binary_cross_entropy",
+        CERTAIN,
+        {},
+        "order 1",
+        0,
+        [0.5, -0.5],
+        [0, 0],
+        "the slopes of -ln(1 - p) and -ln p; PyTorch cuts logarithms off at -100",
+    ),
+    Differ(
+        "kl_div",
+        (np.array([-1.0]), np.array([0.0])),
+        {},
+        "order 1",
+        1,
+        [0],
+        [nan],
+        "terms with target 0 are 0; PyTorch makes 0 ln 0",
+    ),
+    Differ(
+        "gaussian_nll_loss",
+        (np.array([1.0]), np.array([2.0]), np.array([1e-9])),
+        {},
+        "order 1",
+        2,
+        [0],
+        [(1e6 - 1e12) / 2],
+        "below eps the loss is flat; PyTorch acts as if it were not",
+    ),
+    Differ(
+        "ctc_loss",
+        STEPS,
+        {"reduction": "sum"},
+        "order 1",
+        0,
+        [[[-1 / 2, -1 / 2]], [[-1 / 3, -2 / 3]], [[-1 / 2, -1 / 2]]],
+        [[[0, 0]], [[1 / 6, -1 / 6]], [[0, 0]]],
+        "by the log probabilities; PyTorch's is by the logits before log_softmax",
+        F.ctc_loss,
+    ),
+)
 """Calls whose results are others than ours."""
 
 # ------------------------------------------------------------------------------ the library
