@@ -20,7 +20,7 @@ X = np.random.default_rng(0).standard_normal((3, 4))
 
 def test_there_is_a_module_for_each_activation():
     of_rows = {kind.op.name for kind in ACTIVATIONS.values()}
-    functions = {"erf", "erfc", "erfinv", "log_cosh"}  # nobody's layer
+    functions = {"erf", "erfc", "erfinv", "log_cosh", "logit"}  # nobody's layer
     inside = {"gelu_tanh", "prelu"}  # GELU(approximate="tanh"); its slope is a parameter
     rows = {row.name for row in OPS.values() if row.group == "activation"}
     assert rows - of_rows == functions | inside
