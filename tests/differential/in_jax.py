@@ -615,7 +615,8 @@ ROWS: Cells = {
             "poisson_nll_loss gaussian_nll_loss hinge_embedding_loss multi_margin_loss huber_loss "
             "multilabel_margin_loss multilabel_soft_margin_loss mean_squared_error "
             "triplet_margin_loss mean_absolute_error cosine_similarity pairwise_distance "
-            "cosine_embedding_loss margin_ranking_loss smooth_l1_loss binary_cross_entropy_with_logits log_cosh_loss"
+            "cosine_embedding_loss margin_ranking_loss smooth_l1_loss log_cosh_loss "
+            "binary_cross_entropy_with_logits"
         ).split(),
         NETS,
     ),
