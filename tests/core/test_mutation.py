@@ -414,7 +414,7 @@ VALUES = {
     "np.copy": np.copy,
     "detach": lambda w: w.detach(),
     "detached view": lambda w: w.T.detach(),
-    "Tensor": Tensor,
+    "Tensor": lambda w: Tensor(w.detach()),
     "deepcopy": copy.deepcopy,
     "np.array of a constant": lambda w: np.array(w.detach()),
 }

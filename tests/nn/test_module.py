@@ -337,3 +337,12 @@ def test_a_module_list_numbers_its_modules():
     ]
     assert len(net.blocks[1:]) == 1
     assert "blocks" in repr(net)
+
+
+def test_a_tensor_that_would_never_be_trained_is_refused():
+    class Net(Module):
+        def __init__(self):
+            self.w = Tensor(np.ones(2), requires_grad=True)
+
+    with pytest.raises(LayerError, match=r"self\.w = Parameter"):
+        Net().parameters()

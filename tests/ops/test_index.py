@@ -289,3 +289,7 @@ def test_where_of_a_condition_alone_is_nonzero():
         np.testing.assert_array_equal(one.numpy(), other)
     x[places].sum().backward()
     np.testing.assert_array_equal(x.grad, [[0, 1], [1, 0]])
+
+
+def test_labels_may_be_a_list():
+    np.testing.assert_array_equal(tg.one_hot([0, 2], 3), [[1, 0, 0], [0, 0, 1]])

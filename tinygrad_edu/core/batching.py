@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -316,7 +316,14 @@ class Batched(Tensor):
             "  fix: put the hook on what goes into vmap, or on what comes out"
         )
 
-    def _become(self, new: Tensor, what: str, _index: Any = ...) -> Any:
+    def _become(  # what all examples do needs no look at views
+        self,
+        new: Tensor,
+        what: str,
+        index: Any = ...,
+        *,
+        temporary: bool = False,  # noqa: ARG002
+    ) -> Self:
         if new.shape != self.shape or new.dtype != self.dtype:
             raise OpError(
                 f"{what}: an example of shape {self.shape} {self.dtype} cannot become one of "

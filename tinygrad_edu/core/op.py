@@ -249,11 +249,9 @@ class Op:
             record = getattr(type(array), "__record__", None)
             if record is not None:
                 return record(self, arrays, params)
-        if self.kind != "fused":
-            return self.forward(*arrays, **params)
-        return self.forward(
-            *[np.asarray(a) if isinstance(a, self.wraps) else a for a in arrays], **params
-        )[0]
+        made = [np.asarray(a) if isinstance(a, self.wraps) else a for a in arrays]
+        result = self.forward(*made, **params)
+        return result[0] if self.kind == "fused" else result
 
     @property
     def wraps(self) -> tuple[type, ...]:
@@ -534,6 +532,16 @@ def op(
     jvp : callable, optional
         ``jvp(tangents, result, *primals, **params)``; by default the vjp is transposed.
     """
+    taken = [] if isinstance(forward, np.ufunc) else _positional(forward)
+    if len(taken) > len(vjps) and joint is None and not facts.get("variadic"):
+        raise OpTypeError(
+            explain(
+                facts.get("name", getattr(forward, "__name__", "a row")),
+                f"the function takes {len(taken)} arrays, {len(vjps)} vjps were given",
+                fix="give one vjp per array, None where no gradient flows; what is no array is a "
+                "keyword-only parameter",
+            )
+        )
     return _declare(
         "op",
         forward,

@@ -372,7 +372,12 @@ def _record_one(op: Op, arg: Tensor) -> Tensor:
 
 def _in_place(name: str) -> Callable[..., Any]:
     """Return the method of ``t += u``: the tensor becomes the result."""
-    return lambda self, other: self._become(record(OPS[name], (self, other), NO_PARAMS), name)
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        temporary = sys.getrefcount(self) <= _TEMPORARY
+        return self._become(record(OPS[name], (self, other), NO_PARAMS), name, temporary=temporary)
+
+    return method
 
 
 def _method(name: str) -> Callable[..., Any]:
@@ -435,6 +440,13 @@ class Tensor:
         self, data: Any, requires_grad: bool = False, *, dtype: Any = None, name: str = ""
     ) -> None:
         if isinstance(data, Tensor):
+            if data._node is not None and not requires_grad:
+                raise GradientTypeError(
+                    "Tensor: a tensor that requires a gradient was given, which would be lost\n"
+                    f"  at {users_line()}\n"
+                    "  fix: use the tensor itself, t.copy() for a copy through which the gradient "
+                    "flows, or\n       t.detach() to stop it on purpose"
+                )
             data = data._data
         try:
             array = np.array(data, dtype=dtype)
@@ -826,6 +838,14 @@ class Tensor:
         if function is not None:
             return function(*args, **kwargs)
         if func in _LOOKS:
+            weights = kwargs.get("weights")
+            if isinstance(weights, Tensor) and weights.requires_grad:
+                raise GradientTypeError(
+                    f"{func.__name__}: it gives plain arrays, the gradient of the weights would be "
+                    f"lost\n  at {users_line()}\n"
+                    "  fix: np.bincount(np.digitize(x, edges), weights) keeps it; or give "
+                    "weights.detach()"
+                )
             return func(*_values(args), **_values(kwargs))
         if func in MAKES:
             made = func(*_values(args), **_values(kwargs))
@@ -881,11 +901,12 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> None:
         self._become(record(OPS["setitem"], (self, value), {"index": index}), "assignment", index)
 
-    def _become(self, new: Tensor, what: str, index: Any = ...) -> Self:
+    def _become(self, new: Tensor, what: str, index: Any = ..., *, temporary: bool = False) -> Self:
         """Take the value and the node of a new tensor: what ``t[i] = v`` and ``t += u`` mean.
 
         All names of this object see the change, as with an array. The nodes that were made of the
-        old value keep it, so their gradients stay right.
+        old value keep it, so their gradients stay right. A `temporary` object has no name: what it
+        is a view of is assigned next.
         """
         if new.__record__ is not record:
             raise OpTypeError(
@@ -912,7 +933,11 @@ class Tensor:
                     f"  at {users_line()}\n  fix: convert it first: x = x.astype(np.{new.dtype})"
                 )
             new = OPS["astype"](new, dtype=self.dtype)
-        self._refuse_shared(what, index)
+        if not temporary:
+            self._refuse_shared(what, index)
+        hooks = getattr(self._node, "hooks", None)
+        if hooks is not None and hooks.retains and new._node is not None:
+            hooks_of(new._node).retains = True  # the name is asked for its gradient, not the value
         self._data, self._node = new._data, new._node
         return self
 
@@ -1225,3 +1250,29 @@ def _idle_counts() -> tuple[int, int]:
 
 
 _IDLE_LEAF, _IDLE_ARRAY = _idle_counts()
+
+
+def _temporary_count() -> int:
+    """Return the reference count that ``t[i] += u`` gives to ``t[i]``; 0 if it tells nothing."""
+    counts: list[int] = []
+
+    class Probe:
+        def __getitem__(self, _index: int) -> Probe:
+            return Probe()
+
+        def __setitem__(self, _index: int, _value: Any) -> None:
+            pass
+
+        def __iadd__(self, _other: int) -> Probe:
+            counts.append(sys.getrefcount(self))
+            return self
+
+    box = Probe()
+    box[0] += 1
+    named = box[0]
+    named += 1
+    temporary, with_name = counts
+    return temporary if temporary < with_name else 0
+
+
+_TEMPORARY = _temporary_count()

@@ -97,7 +97,14 @@ class Module:
         stack: list[tuple[str, Any]] = _reversed("", self.members())
         while stack:
             path, value = stack.pop()
-            if isinstance(value, (Parameter, Buffer, np.random.Generator, Module)):
+            if isinstance(value, Tensor) and not isinstance(value, Parameter):
+                if value.requires_grad and value.is_leaf:
+                    raise LayerError(
+                        f"{type(self).__name__}: {path} is a tensor that requires a gradient and "
+                        "no parameter, so it would be neither trained nor saved\n"
+                        f"  fix: make it one: self.{path} = Parameter(...); or keep its detach()"
+                    )
+            elif isinstance(value, (Parameter, Buffer, np.random.Generator, Module)):
                 if id(value) in seen:
                     continue
                 seen.add(id(value))

@@ -285,6 +285,17 @@ take_along_axis = linear(
 
 
 def _setitem(x: Any, value: Any, *, index: Any) -> Any:
+    # A number takes on the dtype of x, as in NumPy; an array would lose what does not fit.
+    kind = getattr(value, "dtype", None)
+    if kind is not None and not np.can_cast(kind, x.dtype, "same_kind"):
+        raise OpTypeError(
+            explain(
+                "setitem",
+                f"an array of dtype {x.dtype} cannot hold {kind} values",
+                arguments=(("x", x), ("value", value)),
+                fix=f"convert it first: x = x.astype(np.{kind})",
+            )
+        )
     out = x.copy()
     out[index] = value
     return out
