@@ -316,14 +316,10 @@ class Batched(Tensor):
             "  fix: put the hook on what goes into vmap, or on what comes out"
         )
 
-    def _become(  # what all examples do needs no look at views
-        self,
-        new: Tensor,
-        what: str,
-        index: Any = ...,
-        *,
-        temporary: bool = False,  # noqa: ARG002
+    def _become(
+        self, new: Tensor, what: str, _index: Any = ..., *, temporary: bool = False
     ) -> Self:
+        del temporary  # there are no views to look at: the values of a batch have one owner
         if new.shape != self.shape or new.dtype != self.dtype:
             raise OpError(
                 f"{what}: an example of shape {self.shape} {self.dtype} cannot become one of "

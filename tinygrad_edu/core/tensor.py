@@ -901,7 +901,9 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> None:
         self._become(record(OPS["setitem"], (self, value), {"index": index}), "assignment", index)
 
-    def _become(self, new: Tensor, what: str, index: Any = ..., *, temporary: bool = False) -> Self:
+    def _become(
+        self, new: Tensor, what: str, _index: Any = ..., *, temporary: bool = False
+    ) -> Self:
         """Take the value and the node of a new tensor: what ``t[i] = v`` and ``t += u`` mean.
 
         All names of this object see the change, as with an array. The nodes that were made of the
@@ -934,7 +936,7 @@ class Tensor:
                 )
             new = OPS["astype"](new, dtype=self.dtype)
         if not temporary:
-            self._refuse_shared(what, index)
+            self._refuse_shared(what, _index)
         hooks = getattr(self._node, "hooks", None)
         if hooks is not None and hooks.retains and new._node is not None:
             hooks_of(new._node).retains = True  # the name is asked for its gradient, not the value
