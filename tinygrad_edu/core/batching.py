@@ -317,9 +317,9 @@ class Batched(Tensor):
         )
 
     def _become(
-        self, new: Tensor, what: str, _index: Any = ..., *, temporary: bool = False
+        self, new: Tensor, what: str, index: Any = ..., *, temporary: bool = False
     ) -> Self:
-        del temporary  # there are no views to look at: the values of a batch have one owner
+        del index, temporary  # there are no views to look at: a batch's values have one owner
         if new.shape != self.shape or new.dtype != self.dtype:
             raise OpError(
                 f"{what}: an example of shape {self.shape} {self.dtype} cannot become one of "

@@ -902,7 +902,7 @@ class Tensor:
         self._become(record(OPS["setitem"], (self, value), {"index": index}), "assignment", index)
 
     def _become(
-        self, new: Tensor, what: str, _index: Any = ..., *, temporary: bool = False
+        self, new: Tensor, what: str, index: Any = ..., *, temporary: bool = False
     ) -> Self:
         """Take the value and the node of a new tensor: what ``t[i] = v`` and ``t += u`` mean.
 
@@ -936,7 +936,7 @@ class Tensor:
                 )
             new = OPS["astype"](new, dtype=self.dtype)
         if not temporary:
-            self._refuse_shared(what, _index)
+            self._refuse_shared(what, index)
         hooks = getattr(self._node, "hooks", None)
         if hooks is not None and hooks.retains and new._node is not None:
             hooks_of(new._node).retains = True  # the name is asked for its gradient, not the value
