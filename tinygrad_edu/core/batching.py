@@ -316,9 +316,7 @@ class Batched(Tensor):
             "  fix: put the hook on what goes into vmap, or on what comes out"
         )
 
-    def _become(
-        self, new: Tensor, what: str, index: Any = ..., *, temporary: bool = False
-    ) -> Self:
+    def _become(self, new: Tensor, what: str, index: Any = ..., *, temporary: bool = False) -> Self:
         del index, temporary  # there are no views to look at: a batch's values have one owner
         if new.shape != self.shape or new.dtype != self.dtype:
             raise OpError(

@@ -901,9 +901,7 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> None:
         self._become(record(OPS["setitem"], (self, value), {"index": index}), "assignment", index)
 
-    def _become(
-        self, new: Tensor, what: str, index: Any = ..., *, temporary: bool = False
-    ) -> Self:
+    def _become(self, new: Tensor, what: str, index: Any = ..., *, temporary: bool = False) -> Self:
         """Take the value and the node of a new tensor: what ``t[i] = v`` and ``t += u`` mean.
 
         All names of this object see the change, as with an array. The nodes that were made of the
