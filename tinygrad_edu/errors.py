@@ -200,6 +200,16 @@ def users_line() -> str:
     return describe_line(frame.f_code, frame.f_lasti)
 
 
+def demand_callable(function: Any, what: str) -> None:
+    """Raise `OpTypeError` if what a call was given is no function, naming the call `what`."""
+    if not callable(function):
+        raise OpTypeError(
+            f"{what}: a {type(function).__name__} was given where a function belongs\n"
+            f"  at {users_line()}\n"
+            f"  fix: give the function itself, as in {what}(f), not what it returns"
+        )
+
+
 # ------------------------------------------------------------------------------ the wording
 
 

@@ -23,7 +23,7 @@ from tinygrad_edu.core.transforms import (
     value_and_grad,
     vjp,
 )
-from tinygrad_edu.errors import GradientError, GradientTypeError
+from tinygrad_edu.errors import GradientError, GradientTypeError, OpTypeError
 
 REAL = st.floats(-2, 2)
 VECTORS = hnp.arrays(np.float64, st.integers(1, 4), elements=REAL)
@@ -683,3 +683,27 @@ def test_a_derivative_of_a_freed_graph_is_refused_by_a_transform_too():
     y.backward()
     with pytest.raises(GradientError, match="freed"):
         grad(lambda x: x * y)(1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: grad(3.0), "grad: a float was given where a function belongs"),
+        (lambda: grad(np.sin(1.0)), "not what it returns"),
+        (lambda: hessian(X), "hessian: a ndarray was given"),
+        (lambda: vjp(X, X), "vjp: a ndarray was given"),
+        (lambda: hvp(X, X, X), "hvp: a ndarray was given"),
+        (lambda: grad(np.sin, "p")(1.0), "argnums='p' is no position of an argument"),
+        (lambda: grad(np.sin, X)(1.0), "grad(f)(x)"),
+        (lambda: jvp(np.sin, 1.0, 1.0), "the primals are a float, not a tuple"),
+        (lambda: jvp(np.sin, (X,), X), "the tangents are a ndarray, not a tuple"),
+        (lambda: jvp(np.sin, X, X), "as in jvp(f, (x,), (v,))"),
+        (lambda: leaf(X).register_hook(3), "register_hook: a int was given"),
+    ],
+)
+def test_a_transform_says_what_it_takes(call, words):
+    with pytest.raises(OpTypeError) as caught:
+        call()
+    assert words in str(caught.value)
+    assert "test_transforms.py" in str(caught.value)
+    assert "fix:" in str(caught.value)

@@ -26,7 +26,7 @@ import numpy as np
 from tinygrad_edu.core.op import BY_FUNCTION, OPS, Op
 from tinygrad_edu.core.tensor import MAKES, Tensor, constant
 from tinygrad_edu.core.tree import Tree, flatten
-from tinygrad_edu.errors import OpError, OpTypeError, explain, users_line
+from tinygrad_edu.errors import OpError, OpTypeError, demand_callable, explain, users_line
 
 __all__ = ["Batched", "how", "raw", "spread", "vmap", "within_same", "wrapped"]
 
@@ -498,6 +498,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     Tensor([[ 2.,  0.],
             [30., 10.]])
     """
+    demand_callable(f, "vmap")
 
     @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:

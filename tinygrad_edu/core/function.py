@@ -21,7 +21,7 @@ from tinygrad_edu.core.op import OPS, Op, unlisted
 from tinygrad_edu.core.switch import enable_grad, is_composed, is_recording, record_composites
 from tinygrad_edu.core.tensor import Tensor, constant, handle, record
 from tinygrad_edu.core.tree import flatten
-from tinygrad_edu.errors import GradientError, OpTypeError, explain, users_line
+from tinygrad_edu.errors import GradientError, OpTypeError, demand_callable, explain, users_line
 
 __all__ = ["Function", "checkpoint"]
 
@@ -270,6 +270,7 @@ def checkpoint(f: Callable[..., Any], *, generators: Sequence[np.random.Generato
     >>> y.node.op.name
     'checkpoint'
     """
+    demand_callable(f, "checkpoint")
 
     @functools.wraps(f)
     def called(*args: Any, **kwargs: Any) -> Any:

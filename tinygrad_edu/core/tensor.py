@@ -41,6 +41,7 @@ from tinygrad_edu.errors import (
     OpError,
     OpTypeError,
     UnsupportedError,
+    demand_callable,
     describe_line,
     explain,
     inside_package,
@@ -692,6 +693,7 @@ class Tensor:
         >>> x.grad
         array([ 1., -1.])
         """
+        demand_callable(function, "register_hook")
         node = self.rooted("register_hook()")
         frame = users_frame(2)
 

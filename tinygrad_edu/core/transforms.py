@@ -31,7 +31,14 @@ from tinygrad_edu.core.op import OPS
 from tinygrad_edu.core.switch import enable_grad, is_recording, is_watched, record_composites
 from tinygrad_edu.core.tensor import Tensor, constant, fresh, owned
 from tinygrad_edu.core.tree import Tree, flatten, matching
-from tinygrad_edu.errors import GradientError, GradientTypeError, users_frame, users_line
+from tinygrad_edu.errors import (
+    GradientError,
+    GradientTypeError,
+    OpTypeError,
+    demand_callable,
+    users_frame,
+    users_line,
+)
 
 __all__ = [
     "grad",
@@ -272,7 +279,14 @@ def _kept(outputs: Sequence[Tensor], again: bool) -> list[Tensor]:
 
 
 def _split(argnums: Argnums, args: Sequence[Any], what: str) -> tuple[int, ...]:
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    several = isinstance(argnums, (tuple, list))
+    chosen: Any = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]  # it is a sequence
+    if not all(isinstance(i, (int, np.integer)) for i in chosen):
+        raise OpTypeError(
+            f"{what}: argnums={argnums!r} is no position of an argument\n  at {users_line()}\n"
+            "  fix: give a whole number or a tuple of them, and the function alone: "
+            f"{what}(f)(x)"
+        )
     if not all(-len(args) <= i < len(args) for i in chosen):
         raise GradientError(
             f"{what}: argnums={argnums} but the function was called with {len(args)} arguments\n"
@@ -322,6 +336,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) 
 
 
 def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, what: str) -> Function:
+    demand_callable(f, what)
+
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         chosen = _split(argnums, args, what)
@@ -415,6 +431,7 @@ def vjp(f: Function, *primals: Tree) -> tuple[Tree, Function]:
     >>> pullback(1.0)
     (Tensor(3.), Tensor(2.))
     """
+    demand_callable(f, "vjp")
     with enable_grad():
         filled, inputs, regroup = _entered(primals, "vjp")
         output = f(*filled)
@@ -512,6 +529,7 @@ def _forward(
     f: Function, primals: Sequence[Tree], what: str
 ) -> tuple[list[Tensor], list[Tensor], Regroup]:
     """Return the recorded outputs of a function, its fresh inputs, and the outputs' containers."""
+    demand_callable(f, what)
     with record_composites():
         filled, inputs, _ = _entered(primals, what)
         outputs, rebuild = _results(f(*filled), what)
@@ -519,6 +537,13 @@ def _forward(
 
 
 def _one_each(primals: Sequence[Any], given: Sequence[Any], what: str, name: str) -> None:
+    for role, value in (("primals", primals), (name, given)):
+        if not isinstance(value, (tuple, list)):
+            raise OpTypeError(
+                f"{what}: the {role} are a {type(value).__name__}, not a tuple\n"
+                f"  at {users_line()}\n"
+                f"  fix: give one of the {role} per argument, as in {what}(f, (x,), (v,))"
+            )
     if len(primals) != len(given):
         raise GradientError(
             f"{what}: {len(primals)} primals but {len(given)} {name}\n  at {users_line()}\n"
@@ -564,6 +589,8 @@ def jacobian(f: Function, argnums: Argnums = 0, *, mode: str = "auto") -> Functi
 
 
 def _jacobian(f: Function, argnums: Argnums, mode: str, what: str) -> Function:
+    demand_callable(f, what)
+
     @functools.wraps(f)
     def blocks(*args: Any, **kwargs: Any) -> Tree:
         chosen = _split(argnums, args, what)
@@ -691,6 +718,7 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     >>> hvp(lambda x: x**3, 2.0, 1.0)
     Tensor(12.)
     """
+    demand_callable(f, "hvp")
     points, directions, single = _several(primals, vectors, "hvp")
     with record_composites():
         filled, inputs, regroup = _entered(points, "hvp")
@@ -717,6 +745,7 @@ def vhp(f: Function, primals: Any, vectors: Any) -> Any:
     >>> vhp(lambda x: x**3, 2.0, 1.0)
     Tensor(12.)
     """
+    demand_callable(f, "vhp")
     points, directions, single = _several(primals, vectors, "vhp")
     with record_composites():
         filled, inputs, regroup = _entered(points, "vhp")
