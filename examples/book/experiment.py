@@ -1,0 +1,189 @@
+"""What every experiment of this folder shares: its options, its pictures, and its figures.
+
+An experiment is a file with a `main` that works inside ``with Experiment(__doc__, __file__)``. It
+knows three options: ``--quick`` for a form of a few seconds, ``--out FOLDER`` for the pictures and
+the figures, ``--seed N``. What it found is printed, and written as ``NAME.json`` beside the
+pictures ``NAME.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from tinygrad_edu.errors import DiagramError
+from tinygrad_edu.files import write_whole
+from tinygrad_edu.train import one_thread
+
+__all__ = ["ORANGE", "PALETTE", "Experiment", "pyplot"]
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Told apart by all kinds of eyes (M. Okabe, K. Ito, "Color universal design", 2008)."""
+ORANGE = PALETTE[1]
+STYLE = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "savefig.dpi": 130,
+}
+
+
+def pyplot() -> Any:
+    """Return matplotlib.pyplot, drawing to files, in the one style of all experiments.
+
+    Raises
+    ------
+    DiagramError
+        Matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise DiagramError(
+            "Matplotlib is not installed, so there is no picture\n"
+            "  fix: pip install matplotlib, or install tinygrad_edu with its extra 'plot'"
+        ) from error
+    matplotlib.use("Agg")
+    from matplotlib import cycler, pyplot
+
+    pyplot.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=PALETTE)})
+    return pyplot
+
+
+class Experiment:
+    """One run of an experiment: read its options, then keep and tell what it finds.
+
+    Parameters
+    ----------
+    doc : str
+        The experiment's docstring; its first line is the help's.
+    file : str
+        Its ``__file__``, which names what is written.
+    arguments : list of str, optional
+        Those of the process by default.
+
+    Attributes
+    ----------
+    quick : bool
+        Whether a few seconds must do.
+    seed : int
+        Of all random numbers.
+    out : Path
+        The folder for what is written.
+    """
+
+    def __init__(self, doc: str | None, file: str, arguments: list[str] | None = None) -> None:
+        self.name = Path(file).stem
+        title = (doc or "").strip().splitlines()[0]
+        parser = argparse.ArgumentParser(description=title)
+        parser.add_argument("--quick", action="store_true", help="a form of a few seconds")
+        parser.add_argument("--out", type=Path, default=Path("runs/book"), metavar="FOLDER")
+        parser.add_argument("--seed", type=int, default=0, metavar="N")
+        options = parser.parse_args(arguments)
+        self.quick, self.seed, self.out = options.quick, options.seed, options.out
+        self.title = title.rstrip(".")
+        self.figures: list[dict[str, Any]] = []
+        self.pictures: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._start = time.perf_counter()
+        self._threads = one_thread()
+        self._threads.__enter__()
+        print(f"{self.title}{' (quick form)' if self.quick else ''}", flush=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._threads.__exit__(kind, error, trace)
+        if error is not None:
+            return
+        seconds = round(time.perf_counter() - self._start, 1)
+        content = {
+            "title": self.title,
+            "quick": self.quick,
+            "seed": self.seed,
+            "seconds": seconds,
+            "pictures": self.pictures,
+            "figures": self.figures,
+        }
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        self._write(f"{self.name}.json", text.encode())
+        print(f"{seconds} s; {self.out / self.name}.json and {len(self.pictures)} pictures")
+
+    def figure(
+        self,
+        number: str | None,
+        what: str,
+        *,
+        ours: Any,
+        source: Any = None,
+        accept: tuple[float | None, float | None] | None = None,
+    ) -> None:
+        """Keep and print one figure beside that of its source.
+
+        Parameters
+        ----------
+        number : str or None
+            The acceptance figure it stands for, such as ``"S12"``.
+        what : str
+            What was measured.
+        ours : number, str, or array_like of numbers
+            What this run found.
+        source : the same, optional
+            What the article or the book says.
+        accept : (lowest, highest), optional
+            Between which `ours` must be; None for no bound.
+        """
+        found = _plain(ours)
+        entry = {
+            "number": number,
+            "what": what,
+            "source": _plain(source),
+            "ours": found,
+            "accept": None if accept is None else list(accept),
+        }
+        self.figures.append(entry)
+        beside = "" if source is None else f"   (source: {shown(entry['source'])})"
+        print(f"  {what}: {shown(found)}{beside}", flush=True)
+
+    def picture(self, figure: Any, more: str = "") -> None:
+        """Write a Matplotlib figure as ``NAME.png``, or ``NAME_more.png``, and close it."""
+        name = f"{self.name}{'_' if more else ''}{more}.png"
+        self.out.mkdir(parents=True, exist_ok=True)
+        # Without the version of Matplotlib, equal pictures are equal files.
+        figure.savefig(self.out / name, metadata={"Software": None})
+        pyplot().close(figure)
+        self.pictures.append(name)
+
+    def _write(self, name: str, data: bytes) -> None:
+        self.out.mkdir(parents=True, exist_ok=True)
+        write_whole(self.out / name, lambda file: file.write(data))
+
+
+def shown(value: Any) -> str:
+    """Return a figure as text: numbers with six digits."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a figure as JSON knows it."""
+    if isinstance(value, (np.ndarray, np.generic, tuple)):
+        return np.asarray(value).tolist()
+    return value
