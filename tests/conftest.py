@@ -6,6 +6,7 @@ Choose a profile with ``HYPOTHESIS_PROFILE=dev|ci|thorough|mutation``. Without i
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +30,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 # Matplotlib reads this when it is first imported: figures are drawn to memory only.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# A program started in the background ignores SIGINT, and so do its children; the tests of Ctrl-C
+# would wait for ever. Here, in every process of the suite, it is heard.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore_glob = ["benchmarks/*"]  # programs that print ratios, not tests
 
