@@ -17,6 +17,7 @@ import pytest
 
 import tinygrad_edu
 from tinygrad_edu.cli import main
+from tinygrad_edu.cli.experiment import OPTIMIZERS, SCHEDULES
 from tinygrad_edu.data import load_mnist, write_idx
 from tinygrad_edu.train import read_checkpoint
 
@@ -142,16 +143,29 @@ def test_options_make_another_experiment(few: Path, place: Path) -> None:
     assert run.name == "32-16-relu-momentum-1"
     settings = json.loads((run / "config.json").read_text())["settings"]
     assert settings == {
+        "net": "mlp",
         "hidden": [32, 16],
         "activation": "relu",
         "weights": None,
+        "batch_norm": None,
+        "dropout": None,
         "optimizer": "momentum",
         "lr": 0.05,
+        "weight_decay": 0.0,
+        "clip": None,
+        "schedule": "constant",
         "batch_size": 50,
+        "accumulate": 1,
+        "epochs": None,
         "iterations": 24,
-        "seed": 3,
-        "data": str(few),
+        "augment": [],
+        "preprocess": None,
         "patience": None,
+        "data": str(few),
+        "image": [1, 28, 28],
+        "classes": list("0123456789"),
+        "workers": 0,
+        "seed": 3,
     }
     arrays, _ = read_checkpoint(run / "model.npz")
     shapes = [array.shape for name, array in arrays.items() if "weight" in name]
@@ -159,7 +173,7 @@ def test_options_make_another_experiment(few: Path, place: Path) -> None:
     assert "optimizer/slots/velocity/layers.0.weight" in read_checkpoint(run / "checkpoint.npz")[0]
 
 
-@pytest.mark.parametrize("optimizer", ["nesterov", "adagrad", "rmsprop", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "sgd"])
 def test_every_optimizer_trains(few: Path, place: Path, optimizer: str) -> None:
     options = ["--optimizer", optimizer, "--weights", "0.1", "--epochs", "4", "--quiet"]
     assert train(few, *options, "--out", "run") == 0
@@ -188,7 +202,7 @@ def test_patience_holds_images_out_and_keeps_the_best_weights(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tinygrad_edu.cli.HELD_OUT", 200)
+    monkeypatch.setattr("tinygrad_edu.cli.experiment.HELD_OUT", 200)
     # A learning rate that does harm: the accuracy on what is held out soon falls.
     options = "--patience 2 --lr 3 --weights 1 --epochs 200 --out run"
     assert train(few, *options.split()) == 0
@@ -240,6 +254,127 @@ def test_a_run_that_diverges_stops_and_explains(capsys: pytest.CaptureFixture[st
     assert "learning rate: 1000" in err
     assert "such as 100" in err
     assert "nan" not in out
+
+
+# ------------------------------------------------------------------------------ nets and options
+
+OPTIONS = {
+    "simple-conv": "--net simple-conv --hidden 10",
+    "deep-conv": "--net deep-conv --schedule constant",
+    "lstm": "--net lstm --hidden 16",
+    "mlp": "--net mlp --hidden 20 20 --batch-norm --dropout 0.2 --weight-decay 0.01",
+    "two-layer": "--augment shift noise --workers 2 --preprocess standardize --clip 1",
+    "schedule": "--schedule one-cycle --accumulate 2 --log csv jsonl",
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_net_trains_is_resumed_bit_for_bit_evaluated_and_shown_a_digit(
+    few: Path, place: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    options = [*OPTIONS[name].split(), "--quiet", "--batch-size", "80"]
+    prolonged = "--schedule" not in options
+    first, last = ("3", "7") if prolonged else ("7", "7")
+    assert train(few, *options, "--iterations", "7", "--out", "whole") == 0
+    assert train(few, *options, "--iterations", first, "--out", "parts") == 0
+    more = ["--iterations", last] if prolonged else []
+    assert main(["train", "--resume", "parts", "--quiet", *more]) == 0
+    assert state_of(place / "parts") == state_of(place / "whole")
+    assert main(["evaluate", "whole"]) == 0
+    assert "300 test images" in capsys.readouterr().out
+    assert main(["predict", "whole", str(few / "t10k-images-idx3-ubyte")]) == 0
+    assert "[9]: a " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_trains(few: Path, place: Path, schedule: str) -> None:
+    options = ["--schedule", schedule, "--epochs", "3", "--quiet", "--out", "run"]
+    assert train(few, *options) == 0
+    rates = [record.get("lr") for record in lines_of(place / "run" / "history.jsonl")]
+    assert (len(set(rates)) > 1) == (schedule != "constant")
+
+
+def test_logs_are_written_as_the_run_goes(few: Path, place: Path) -> None:
+    options = ["--epochs", "2", "--quiet", "--out", "run", "--log", "csv", "jsonl"]
+    assert train(few, *options) == 0
+    assert len((place / "run" / "log.csv").read_text().splitlines()) == 4
+    assert [line["iteration"] for line in lines_of(place / "run" / "log.jsonl")] == [0, 8, 16]
+
+
+@pytest.mark.usefixtures("place")
+def test_the_doctor_finds_what_is_wrong(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sick = "--net mlp --hidden 30 30 --activation sigmoid --weights 100 --epochs 1 --out run"
+    assert train(few, *sick.split(), "--doctor") == 0
+    assert "saturated" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("place")
+def test_a_learning_rate_is_found_and_nothing_is_trained(
+    few: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    assert train(few, "--find-lr", "--out", "found") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"learning rate", out)
+    assert {path.name for path in Path("found").iterdir()} == {"learning_rate.png"}
+
+
+OWN_MODEL = """
+from tinygrad_edu.nn import Conv2d, Flatten, Linear, MaxPool2d, Module, Sequential
+
+class Small(Module):
+    input_shape = (1, 28, 28)
+    def __init__(self, rng=None):
+        self.layers = Sequential(
+            Conv2d(1, 4, 5, stride=2, activation="relu", rng=rng), MaxPool2d(2), Flatten(),
+            Linear(144, 10, rng=rng),
+        )
+    def forward(self, x):
+        return self.layers(x)
+
+def flat():
+    return Linear(784, 10, rng=0)
+
+class Wrong(Module):
+    def forward(self, x):
+        return x
+
+class Needs(Module):
+    def __init__(self, width):
+        self.width = width
+
+number = 3
+"""
+
+
+def test_a_model_of_the_user_s_trains_by_the_same_command(few: Path, place: Path) -> None:
+    (place / "mine.py").write_text(OWN_MODEL)
+    for name in ("Small", "flat"):
+        target = f"mine.py:{name}"
+        assert train(few, "--net", target, "--epochs", "4", "--quiet", "--out", name) == 0
+        losses = read_checkpoint(place / name / "checkpoint.npz")[0]["history/losses"]
+        assert losses[-8:].mean() < losses[:4].mean()
+        assert main(["evaluate", name]) == 0
+    assert "layers.0.weight" in read_checkpoint(place / "Small" / "model.npz")[0]
+
+
+OWN_MISTAKES = {
+    "mine.py:Smal": "nearest: Small",
+    "none.py:Small": "there is no file",
+    "mine.py:number": "expected a Module",
+    "mine.py:Wrong": "a logit for each class",
+    "mine.py:Needs": "needs width",
+}
+
+
+@pytest.mark.parametrize("target", OWN_MISTAKES)
+def test_a_model_that_cannot_be_trained_is_refused(
+    few: Path, place: Path, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    (place / "mine.py").write_text(OWN_MODEL)
+    assert train(few, "--net", target, "--out", "run") == 2
+    assert re.search(OWN_MISTAKES[target], capsys.readouterr().err)
+    assert not (place / "run").exists()
 
 
 # ------------------------------------------------------------------------------ resume
@@ -326,7 +461,7 @@ def test_ctrl_c_anywhere_else_is_130_too(
     def interrupted(*_args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinygrad_edu.cli.load_mnist", interrupted)
+    monkeypatch.setattr("tinygrad_edu.cli.use.trained", interrupted)
     assert main(["evaluate", str(trained)]) == 130
     assert capsys.readouterr().err == "tinygrad-edu: interrupted\n"
 
@@ -457,6 +592,26 @@ def test_a_reader_that_leaves_is_no_error(trained: Path, few: Path) -> None:
     assert process.returncode == 1
 
 
+def test_other_images_with_other_classes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    (place / "bars").mkdir()
+    for name, count in (("train", 200), ("t10k", 60)):
+        labels = rng.integers(0, 3, count).astype(np.uint8)
+        images = rng.integers(0, 60, (count, 12, 12)).astype(np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            image[:, 4 * label : 4 * label + 3] = 255
+        write_idx(place / "bars" / f"{name}-images-idx3-ubyte", images)
+        write_idx(place / "bars" / f"{name}-labels-idx1-ubyte", labels)
+    for net in ("two-layer", "simple-conv", "lstm"):
+        options = ["--net", net, "--optimizer", "adam", "--batch-size", "20", "--epochs", "6"]
+        assert train(place / "bars", *options, "--quiet", "--out", net) == 0
+        assert main(["evaluate", net]) == 0
+        assert re.search(r"60 test images      (1\.0|0\.9)", capsys.readouterr().out)
+    assert main(["predict", "lstm", "bars/t10k-images-idx3-ubyte"]) == 2
+    assert "28 x 28" in capsys.readouterr().err
+    assert main(["evaluate", "lstm", "--data", "bars"]) == 0
+
+
 # ------------------------------------------------------------------------------ mistakes
 
 MISTAKES = {
@@ -473,9 +628,16 @@ MISTAKES = {
     "train --weights big": "he nor xavier",
     "train --activation step": "sigmoid",
     "train --optimizer sdg": "adagrad",
+    "train --net conv": "simple-conv",
+    "train --net lstm --activation relu": "has no --activation",
+    "train --net deep-conv --hidden 5 5": "takes one number",
+    "train --net two-layer --hidden 5 5": "--net mlp",
+    "train --dropout 1": "not in",
+    "train --schedule slow": "cosine",
+    "train --augment bend": "elastic",
     "train --epochs 2 --iterations 5": "not allowed with",
     "train --data none": "there is no folder .*none",
-    "train --data {place}": "no file of train images",
+    "train --data {place}": "train",
     "train --data {few} --patience 2": "--patience",
     "train --data {few} --out {trained}": "is not empty",
     "train --data {few} --out {trained}/model.npz": "model.npz",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["write_whole"]
+__all__ = ["remove_draft", "write_whole"]
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any]) -> Path:
@@ -27,7 +27,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any])
         Called with a file open for binary writing.
     """
     path = Path(path)
-    draft = path.with_name(path.name + ".tmp")
+    draft = _draft(path)
     try:
         with open(draft, "wb") as file:
             write(file)
@@ -44,3 +44,15 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any])
         finally:
             os.close(folder)
     return path
+
+
+def remove_draft(path: str | os.PathLike[str]) -> None:
+    """Remove what a call of `write_whole` for this path left beside it when it was killed.
+
+    Only who alone writes to the path may do that.
+    """
+    _draft(Path(path)).unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(path.name + ".tmp")

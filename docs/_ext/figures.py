@@ -46,14 +46,17 @@ class Figures(SphinxDirective):
         one = bool(self.arguments)
         names = self.arguments or sorted(path.stem for path in RESULTS.glob("*.json"))
         heads = ["number", "what", "in the source", "ours", "accepted"]
-        rows, said = [], []
+        rows: list[list[str]] = []
+        said: list[list[nodes.Node]] = []
         for name in names:
             path = RESULTS / f"{name}.json"
             self.env.note_dependency(str(path))
             found = json.loads(path.read_text(encoding="utf-8"))
             said.append(
-                f"Seed {found['seed']}, {found['seconds']:g} s: "
-                f"python examples/book/{name}.py --out docs/book/results"
+                [
+                    nodes.Text(f"Seed {found['seed']}, {found['seconds']:g} s of processor time: "),
+                    nodes.literal("", f"python examples/book/{name}.py --out docs/book/results"),
+                ]
             )
             for figure in found["figures"]:
                 if one or figure["number"] is not None:
@@ -61,7 +64,7 @@ class Figures(SphinxDirective):
                     cells = [figure["number"] or "–", what, shown(figure["source"])]
                     rows.append([*cells, shown(figure["ours"]), accepted(figure["accept"])])
         table = _table(heads, rows)
-        return [table, nodes.paragraph("", said[0])] if one else [table]
+        return [table, nodes.paragraph("", "", *said[0])] if one else [table]
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> nodes.table:

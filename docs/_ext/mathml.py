@@ -8,6 +8,7 @@ It knows nothing of the project. Numbered equations are not supported: refer to 
 """
 
 import html
+import re
 
 from docutils import nodes
 from docutils.utils.math import MathError
@@ -22,8 +23,10 @@ logger = logging.getLogger(__name__)
 def mathml(node: nodes.math | nodes.math_block, *, as_block: bool) -> str:
     """Return the formula of ``node`` as MathML, or quoted as code if it cannot be read."""
     formula = node.astext()
+    # The translation reads arguments in braces only: "\\frac12 x" would be 12 over x.
+    braced = re.sub(r"\\frac([0-9A-Za-z])([0-9A-Za-z])", r"\\frac{\1}{\2}", formula)
     try:
-        return tex2mathml(formula, as_block=as_block)
+        return tex2mathml(re.sub(r"\\dots\b", r"\\ldots", braced), as_block=as_block)
     except MathError as error:
         logger.warning("formula %r: %s", formula, error, location=node)
         return f"<code>{html.escape(formula)}</code>"

@@ -1,6 +1,7 @@
 """IDX files: what was written is read, and what is no IDX file is refused cheaply and in words."""
 
 import gzip
+import importlib.util
 import os
 import struct
 import tracemalloc
@@ -339,3 +340,19 @@ def test_reading_and_writing_leave_their_arguments_alone(tmp_path: Path) -> None
     read_idx(tmp_path / "array.idx")[...] = 0
     assert array.tobytes() == copy
     assert (tmp_path / "array.idx").read_bytes() == content
+
+
+@pytest.mark.hazard(35)
+def test_500_mutated_files_raise_nothing_but_the_documented_errors_and_cost_little(
+    tmp_path: Path,
+) -> None:
+    path = Path(__file__).with_name("fuzz_idx.py")
+    spec = importlib.util.spec_from_file_location("fuzz_idx", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    outcomes, worst = module.fuzz(500, 35, tmp_path)
+    assert outcomes["read"] + outcomes["DataError"] == 500
+    assert min(outcomes["read"], outcomes["DataError"]) > 20
+    assert worst < 64 * MIB

@@ -7,6 +7,7 @@ import pytest
 
 from tinygrad_edu.errors import LayerError
 from tinygrad_edu.models import MultiLayerNet, TwoLayerNet
+from tinygrad_edu.nn import Dropout
 from tinygrad_edu.numeric import gradcheck
 
 
@@ -72,3 +73,53 @@ def test_what_makes_no_net_is_refused(arguments: tuple[Any, ...], words: str) ->
     sizes, *activation = arguments
     with pytest.raises(LayerError, match=words):
         MultiLayerNet(sizes, **({"activation": activation[0]} if activation else {}))
+
+
+def test_normalisation_activation_and_dropout_stand_in_the_books_order() -> None:
+    sizes = [4, 6, 5, 3]
+    net = MultiLayerNet(sizes, batch_norm=True, dropout=0.4, rng=0, dtype=np.float64)
+    assert [type(layer).__name__ for layer in [*net.norms, *net.dropouts]] == [
+        "BatchNorm1d", "BatchNorm1d", "Dropout", "Dropout",
+    ]  # fmt: skip
+    x = np.random.default_rng(1).standard_normal((8, 4))
+    rngs = [np.random.default_rng(0) for _ in net.dropouts]
+    for layer, rng in zip(net.dropouts, rngs, strict=True):
+        rng.bit_generator.state = layer.rng.bit_generator.state
+    expected = x
+    for i, rng in enumerate(rngs):
+        scores = expected @ net.layers[i].weight.numpy()
+        scores = (scores - scores.mean(axis=0)) / np.sqrt(scores.var(axis=0) + 1e-5)
+        masks = Dropout(0.4, rng=rng)(np.ones_like(scores)).numpy()
+        assert set(np.unique(masks)) == {0, 1 / 0.6}
+        expected = np.maximum(scores, 0) * masks
+    expected = expected @ net.layers[-1].weight.numpy()
+    np.testing.assert_allclose(net(x).numpy(), expected, rtol=1e-12)
+
+
+def test_dropout_draws_do_not_change_the_weights_and_rest_in_evaluation() -> None:
+    plain, dropping = (MultiLayerNet([5, 7, 7, 2], dropout=p, rng=3) for p in (0.0, 0.5))
+    for name, array in plain.state().items():
+        np.testing.assert_array_equal(array, dropping.state()[name])
+    x = np.random.default_rng(0).standard_normal((4, 5)).astype(np.float32)
+    first, second = dropping(x).numpy(), dropping(x).numpy()
+    assert not np.array_equal(first, second)
+    dropping.eval()
+    np.testing.assert_array_equal(dropping(x).numpy(), plain(x).numpy())
+
+
+def test_each_dropout_layer_draws_its_own() -> None:
+    net = MultiLayerNet([4, 50, 50, 2], dropout=0.5, rng=0)
+    masks = [layer(np.ones(50)).numpy() for layer in net.dropouts]
+    assert not np.array_equal(*masks)
+
+
+def test_a_normalised_net_passes_the_check_of_gradients() -> None:
+    net = MultiLayerNet([3, 4, 4, 2], activation="tanh", batch_norm=True, rng=3, dtype=np.float64)
+    x = np.random.default_rng(0).standard_normal((5, 3))
+    assert gradcheck(net, (x,))
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.5, float("nan")])
+def test_a_dropout_that_is_no_probability_is_refused(dropout: float) -> None:
+    with pytest.raises(LayerError, match="Dropout: found p"):
+        MultiLayerNet([3, 4, 2], dropout=dropout)

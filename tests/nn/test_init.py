@@ -127,7 +127,8 @@ def test_both_precisions_begin_alike(name):
         lambda: init.he_normal(-1.0),
         lambda: init.orthogonal(float("nan")),
         lambda: init.as_initializer("hee"),
-        lambda: init.as_initializer(0.01),
+        lambda: init.as_initializer(-0.01),
+        lambda: init.as_initializer(True),
         lambda: init.set_default_dtype(np.int64),
         lambda: init.manual_seed(-1),
         lambda: init.manual_seed(1.5),
@@ -175,3 +176,8 @@ def test_numpys_own_generator_is_never_touched():
     before = np.random.get_state()[1].copy()  # noqa: NPY002 - it is this one that must not move
     Linear(3, 3)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002 - as above
+
+
+def test_a_number_is_a_standard_deviation():
+    drawn = init.as_initializer(0.01)((200, 50), np.random.default_rng(0), np.float64)
+    assert drawn.std() == pytest.approx(0.01, rel=0.05)

@@ -344,7 +344,16 @@ def test_a_sequence_says_which_layer_refused():
     net = Sequential(Linear(3, 4, rng=0), ReLU(), Sequential(Linear(5, 2, rng=0)))
     with pytest.raises(LayerError) as caught:
         net(np.ones((2, 3), np.float32))
-    assert caught.value.__notes__ == [
-        "in layer 0 of a Sequential, Linear(5, 2)",
-        "in layer 2 of a Sequential, Sequential()",
-    ]
+    *_, first, second, fix = str(caught.value).splitlines()
+    assert first == "  in layer 0 of a Sequential, Linear(5, 2)"
+    assert second == "  in layer 2 of a Sequential, Sequential(...)"
+    assert fix.startswith("  fix: the last axis holds the features")
+
+
+def test_a_sequence_notes_the_layer_on_an_error_that_is_not_ours():
+    def broken(_x):
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError) as caught:
+        Sequential(ReLU(), broken)(np.ones(2))
+    assert caught.value.__notes__ == ["in layer 1 of a Sequential, Lambda(broken)"]

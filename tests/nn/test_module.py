@@ -288,11 +288,11 @@ def test_the_repr_is_nested():
 def test_the_summary_is_a_table_with_shapes_of_outputs():
     net = Sequential(Linear(784, 50), Sigmoid(), Linear(50, 10))
     assert net.summary(1, 784).splitlines() == [
-        "name   layer            output shape  parameters",
-        "0      Linear(784, 50)  (1, 50)           39,250",
-        "1      Sigmoid()        (1, 50)                0",
-        "2      Linear(50, 10)   (1, 10)              510",
-        "total                                     39,760",
+        "name   layer            output shape  multiply-adds  parameters",
+        "0      Linear(784, 50)  (1, 50)              39,200      39,250",
+        "1      Sigmoid()        (1, 50)                   0           0",
+        "2      Linear(50, 10)   (1, 10)                 500         510",
+        "total                                        39,700      39,760",
     ]
 
 

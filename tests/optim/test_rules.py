@@ -5,7 +5,20 @@ import pytest
 
 from tinygrad_edu.core.tensor import Parameter
 from tinygrad_edu.errors import OptimizerError
-from tinygrad_edu.optim import SGD, AdaGrad, Adam, AdamW, RMSProp
+from tinygrad_edu.optim import (
+    LAMB,
+    LBFGS,
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    Adamax,
+    AdamW,
+    NAdam,
+    RAdam,
+    RMSProp,
+)
+from tinygrad_edu.testing import check_optimizer
 
 # ------------------------------------------------------------------------ the book's paths
 
@@ -108,14 +121,14 @@ def book_momentum(lr, mu, nesterov=False):
     return step
 
 
-def adagrad(lr, eps=1e-10, wd=0.0):
-    h = 0
+def adagrad(lr, eps=1e-10, wd=0.0, fall=0.0, start=0.0):
+    h = start
 
-    def step(p, g, _t):
+    def step(p, g, t):
         nonlocal h
         g = g + wd * p
         h = h + g**2
-        return p - lr * g / (np.sqrt(h) + eps)
+        return p - lr / (1 + (t - 1) * fall) * g / (np.sqrt(h) + eps)
 
     return step
 
@@ -154,7 +167,110 @@ def adam(lr, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, amsgrad=False, decoupled=False,
     return step
 
 
+def adadelta(lr=1.0, rho=0.9, eps=1e-6, wd=0.0):
+    squares = steps = 0
+
+    def step(p, g, _t):
+        nonlocal squares, steps
+        g = g + wd * p
+        squares = rho * squares + (1 - rho) * g**2
+        delta = np.sqrt(steps + eps) / np.sqrt(squares + eps) * g
+        steps = rho * steps + (1 - rho) * delta**2
+        return p - lr * delta
+
+    return step
+
+
+def adamax(lr=2e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0):
+    m = u = 0
+
+    def step(p, g, t):
+        nonlocal m, u
+        g = g + wd * p
+        m = b1 * m + (1 - b1) * g
+        u = np.maximum(b2 * u, np.abs(g) + eps)
+        return p - lr / (1 - b1**t) * m / u
+
+    return step
+
+
+def nadam(lr=2e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, psi=4e-3, decoupled=False):
+    m = v = 0
+    mu = lambda t: b1 * (1 - 0.5 * 0.96 ** (t * psi))
+
+    def step(p, g, t):
+        nonlocal m, v
+        if decoupled:
+            p = p * (1 - lr * wd)
+        else:
+            g = g + wd * p
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        done = np.prod([mu(i) for i in range(1, t + 1)])
+        ahead = mu(t + 1) * m / (1 - done * mu(t + 1)) + (1 - mu(t)) * g / (1 - done)
+        return p - lr * ahead / (np.sqrt(v / (1 - b2**t)) + eps)
+
+    return step
+
+
+def radam(lr=1e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, decoupled=False):
+    m = v = 0
+
+    def step(p, g, t):
+        nonlocal m, v
+        if decoupled:
+            p = p * (1 - lr * wd)
+        else:
+            g = g + wd * p
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g**2
+        last = 2 / (1 - b2) - 1
+        now = last - 2 * t * b2**t / (1 - b2**t)
+        mean = m / (1 - b1**t)
+        if now <= 5:
+            return p - lr * mean
+        trust = np.sqrt((now - 4) * (now - 2) * last / ((last - 4) * (last - 2) * now))
+        return p - lr * mean * trust * np.sqrt(1 - b2**t) / (np.sqrt(v) + eps)
+
+    return step
+
+
+def upward(rule):
+    return lambda p, g, t: rule(p, -g, t)
+
+
 PAIRS = {
+    "sgd, upward": (lambda p: SGD(p, 0.01, maximize=True), upward(sgd(0.01))),
+    "adam, decay, upward": (
+        lambda p: Adam(p, 0.01, weight_decay=0.1, maximize=True),
+        upward(adam(0.01, wd=0.1)),
+    ),
+    "adagrad, lr decay": (
+        lambda p: AdaGrad(p, 0.3, lr_decay=0.2, initial_accumulator_value=0.5),
+        adagrad(0.3, fall=0.2, start=0.5),
+    ),
+    "adadelta": (lambda p: AdaDelta(p), adadelta()),
+    "adadelta, all": (
+        lambda p: AdaDelta(p, 0.5, rho=0.8, eps=1e-3, weight_decay=0.1),
+        adadelta(0.5, 0.8, 1e-3, 0.1),
+    ),
+    "adamax": (lambda p: Adamax(p), adamax()),
+    "adamax, all": (
+        lambda p: Adamax(p, 0.1, betas=(0.5, 0.8), eps=1e-2, weight_decay=0.1),
+        adamax(0.1, 0.5, 0.8, 1e-2, 0.1),
+    ),
+    "nadam": (lambda p: NAdam(p), nadam()),
+    "nadam, all": (
+        lambda p: NAdam(p, 0.1, (0.5, 0.8), 1e-2, 0.2, 0.3, True),
+        nadam(0.1, 0.5, 0.8, 1e-2, 0.2, 0.3, True),
+    ),
+    "nadam, L2": (lambda p: NAdam(p, 0.1, weight_decay=0.2), nadam(0.1, wd=0.2)),
+    "radam": (lambda p: RAdam(p), radam()),
+    "radam, all": (
+        lambda p: RAdam(p, 0.1, (0.5, 0.8), 1e-2, 0.2, True),
+        radam(0.1, 0.5, 0.8, 1e-2, 0.2, True),
+    ),
+    "radam, L2": (lambda p: RAdam(p, 0.1, weight_decay=0.2), radam(0.1, wd=0.2)),
     "sgd": (lambda p: SGD(p, 0.1), sgd(0.1)),
     "sgd, default lr": (lambda p: SGD(p), sgd(1e-3)),
     "decay": (lambda p: SGD(p, 0.1, weight_decay=0.2), sgd(0.1, wd=0.2)),
@@ -180,12 +296,12 @@ PAIRS = {
     "rmsprop": (lambda p: RMSProp(p, 0.05), rmsprop(0.05)),
     "rmsprop, default lr": (lambda p: RMSProp(p), rmsprop(1e-2)),
     "rmsprop, centered": (
-        lambda p: RMSProp(p, 0.05, decay=0.8, centered=True),
+        lambda p: RMSProp(p, 0.05, alpha=0.8, centered=True),
         rmsprop(0.05, 0.8, centered=True),
     ),
     "rmsprop, all": (
         lambda p: RMSProp(
-            p, 0.05, decay=0.8, eps=1e-3, weight_decay=0.1, momentum=0.7, centered=True
+            p, 0.05, alpha=0.8, eps=1e-3, weight_decay=0.1, momentum=0.7, centered=True
         ),
         rmsprop(0.05, 0.8, 1e-3, 0.1, 0.7, True),
     ),
@@ -232,6 +348,94 @@ def test_fifty_steps_follow_the_formula(pair):
     assert np.abs(expected - start).max() > 1e-2
 
 
+def test_fifty_steps_of_lamb_follow_the_formula_for_each_parameter():
+    lr, b1, b2, eps, wd = 0.05, 0.8, 0.9, 1e-6, 0.1
+    values = {"w": np.arange(6.0).reshape(2, 3) / 5, "b": np.array([1.0, -2.0]), "z": np.zeros(2)}
+    parameters = {name: Parameter(value, name=name) for name, value in values.items()}
+    optimizer = LAMB(list(parameters.values()), lr, (b1, b2), eps, wd)
+    m = dict.fromkeys(values, 0)
+    v = dict.fromkeys(values, 0)
+    for t in range(1, 51):
+        for name, p in parameters.items():
+            p.grad = np.sin(t) + 0.3 * p.numpy() if name != "z" or t > 3 else np.zeros(2)
+        optimizer.step()
+        for name, x in values.items():
+            g = np.sin(t) + 0.3 * x if name != "z" or t > 3 else np.zeros(2)
+            m[name] = b1 * m[name] + (1 - b1) * g
+            v[name] = b2 * v[name] + (1 - b2) * g**2
+            u = m[name] / (1 - b1**t) / (np.sqrt(v[name] / (1 - b2**t)) + eps) + wd * x
+            norms = np.linalg.norm(x), np.linalg.norm(u)
+            values[name] = x - lr * (norms[0] / norms[1] if all(norms) else 1) * u
+            assert np.abs(parameters[name].numpy() - values[name]).max() < 1e-9
+
+
+def two_loops(g, pairs):
+    """The inverse Hessian times the gradient, by the matrix that L-BFGS never forms."""
+    s, y = pairs[-1]
+    inverse = np.eye(len(g)) * (s @ y) / (y @ y)
+    for s, y in pairs:
+        v = np.eye(len(g)) - np.outer(y, s) / (y @ s)
+        inverse = v.T @ inverse @ v + np.outer(s, s) / (y @ s)
+    return inverse @ g
+
+
+def test_lbfgs_without_line_search_follows_the_matrix_formula():
+    curvature = np.array([1.0, 3.0, 0.4, 2.0])
+    gradient = lambda x: curvature * x + 0.1 * x**3
+    p = Parameter([1.0, -2.0, 3.0, 0.5], name="p")
+    optimizer = LBFGS([p], 0.3, max_iter=1, history_size=3)
+    x, pairs, last = p.numpy().copy(), [], None
+
+    def closure():
+        p.grad = gradient(p.numpy())
+        return float(np.sum(curvature * p.numpy() ** 2 / 2 + 0.025 * p.numpy() ** 4))
+
+    for t in range(25):
+        optimizer.step(closure)
+        g = gradient(x)
+        if last is not None:
+            pairs = [*pairs, (x - last[0], g - last[1])][-3:]
+        length = 0.3 if t else 0.3 * min(1, 1 / np.abs(g).sum())
+        last = x, g
+        x = x - length * (two_loops(g, pairs) if pairs else g)
+        assert np.abs(p.numpy() - x).max() < 1e-9
+
+
+def test_lbfgs_finds_rosenbrocks_minimum():
+    x, y = Parameter(np.float64(-1.2), name="x"), Parameter(np.float64(1.0), name="y")
+    optimizer = LBFGS([x, y], line_search_fn="strong_wolfe", tolerance_change=0.0)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (1 - x) ** 2 + 100 * (y - x**2) ** 2
+        loss.backward()
+        return loss
+
+    for _ in range(10):
+        optimizer.step(closure)
+    assert (x.item(), y.item()) == pytest.approx((1, 1), abs=1e-7)
+
+
+LAWFUL = {
+    **{name: make for name, (make, _) in PAIRS.items() if "upward" not in name},
+    "lamb": lambda p: LAMB(p, 0.05),
+    "lbfgs": lambda p: LBFGS(p, 0.1, max_iter=3, history_size=4),
+    "lbfgs, wolfe": lambda p: LBFGS(p, max_iter=2, line_search_fn="strong_wolfe"),
+    "groups": lambda p: SGD(
+        [
+            {"params": [q for q in p if q[0] == "a"], "momentum": 0.9},
+            {"params": [q for q in p if q[0] != "a"], "lr": 0.05},
+        ],
+        0.02,
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", LAWFUL)
+def test_every_rule_keeps_the_laws_of_optimizers(rule):
+    assert check_optimizer(LAWFUL[rule], steps=6)
+
+
 @pytest.mark.parametrize("pair", PAIRS)
 def test_float32_stays_float32_and_near_the_formula(pair):
     make, _ = PAIRS[pair]
@@ -253,7 +457,7 @@ def test_a_constant_gradient_gives_no_nan_when_centered():
     # The variance is 0, and for some of these values comes out below 0 by rounding.
     gradient = np.linspace(0.05, 3.0, 40)
     p = Parameter(np.ones(40))
-    optimizer = RMSProp([p], decay=0.5, centered=True)
+    optimizer = RMSProp([p], alpha=0.5, centered=True)
     for _ in range(100):
         p.grad = gradient
         optimizer.step()
@@ -286,13 +490,23 @@ WRONG = [
     (SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "nesterov"),
     (SGD, {"book": True, "momentum": 0.9, "dampening": 0.1}, "book"),
     (AdaGrad, {"eps": 0.0}, "eps"),
-    (RMSProp, {"decay": 1.0}, "decay"),
+    (RMSProp, {"alpha": 1.0}, "alpha"),
     (RMSProp, {"momentum": 1.0}, "momentum"),
     (Adam, {"betas": (1.0, 0.999)}, "beta1"),
     (Adam, {"betas": (0.9, -0.1)}, "beta2"),
     (Adam, {"betas": 0.9}, "betas"),
     (Adam, {"eps": -1e-8}, "eps"),
     (AdamW, {"weight_decay": float("nan")}, "weight_decay"),
+    (AdaGrad, {"lr_decay": -1.0}, "lr_decay"),
+    (AdaGrad, {"initial_accumulator_value": -1.0}, "initial_accumulator_value"),
+    (AdaDelta, {"rho": 1.0}, "rho"),
+    (Adamax, {"betas": (0.9,)}, "betas"),
+    (NAdam, {"momentum_decay": -1.0}, "momentum_decay"),
+    (RAdam, {"eps": 0.0}, "eps"),
+    (LAMB, {"weight_decay": -1.0}, "weight_decay"),
+    (LBFGS, {"max_iter": 0}, "max_iter"),
+    (LBFGS, {"history_size": 2.5}, "history_size"),
+    (LBFGS, {"line_search_fn": "armijo"}, "line_search_fn"),
 ]
 
 

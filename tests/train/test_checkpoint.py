@@ -194,6 +194,8 @@ FORGERIES = {
 }
 
 
+@pytest.mark.hazard(34)
+@pytest.mark.hazard(35)
 @pytest.mark.parametrize("what", FORGERIES)
 def test_a_forgery_with_right_sums_is_refused_and_costs_little(path: Path, what: str) -> None:
     write_checkpoint(path, ARRAYS, CONTENT)
@@ -214,6 +216,7 @@ def test_wrong_sums_are_refused(path: Path) -> None:
         read_checkpoint(path)
 
 
+@pytest.mark.hazard(35)
 def test_a_packed_member_is_refused_before_it_is_unpacked(path: Path) -> None:
     write_checkpoint(path, {"a": np.zeros(8 * MIB)}, {})
     repacked(path, dict.copy, compression=zipfile.ZIP_DEFLATED)
@@ -281,6 +284,7 @@ def test_more_arrays_than_zip_can_count_are_not_written(
     assert read_checkpoint(path)[1] == CONTENT
 
 
+@pytest.mark.hazard(33)
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_failure_on_the_way_to_disk_leaves_the_old_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, call: str
@@ -309,6 +313,7 @@ while True:
 """
 
 
+@pytest.mark.hazard(33)
 def test_a_kill_while_saving_leaves_a_whole_file(path: Path) -> None:
     dice = random.Random(1)
     for _ in range(6):

@@ -12,9 +12,17 @@ import pytest
 
 from tinygrad_edu.data import DataLoader
 from tinygrad_edu.errors import CheckpointError, TrainingError
-from tinygrad_edu.nn import BatchNorm1d, CrossEntropyLoss, Dropout, Linear, Sequential, manual_seed
+from tinygrad_edu.nn import (
+    BatchNorm1d,
+    CrossEntropyLoss,
+    Dropout,
+    Linear,
+    MSELoss,
+    Sequential,
+    manual_seed,
+)
 from tinygrad_edu.optim import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp
-from tinygrad_edu.train import EarlyStopping, Trainer
+from tinygrad_edu.train import Callback, EarlyStopping, Trainer
 
 OPTIMIZERS: dict[str, Callable[[Any], Optimizer]] = {
     "sgd": lambda model: SGD(model, 0.1),
@@ -151,6 +159,136 @@ def test_an_evaluation_every_zero_iterations_is_refused() -> None:
         trainer(evaluate_every=0)
 
 
+@pytest.mark.acceptance("N12")
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_six_epochs_are_six_evaluations_though_the_batches_do_not_divide_the_samples(
+    accumulate: int,
+) -> None:
+    points, labels = rings(250)
+    model = Linear(2, 2, rng=0)
+    loader = DataLoader((points, labels), 100, rng=0)
+    sets = {"train": (points, labels)}
+    run = Trainer(
+        model, CrossEntropyLoss(), SGD(model, 0.1), loader, sets=sets, accumulate=accumulate
+    )
+    at_the_start, *after_epochs = run.fit(epochs=6).records
+    assert at_the_start["epoch"] == 0
+    assert [record["epoch"] for record in after_epochs] == [1, 2, 3, 4, 5, 6]
+    assert int(loader.state()["epoch"]) == 6
+
+
+# ------------------------------------------------------------------------------ accumulation
+
+
+NORMAL = np.random.default_rng(3).standard_normal((47, 3)), np.arange(47) % 4
+OTHER = np.random.default_rng(4).standard_normal((47, 3)), NORMAL[0][:, :1] ** 2
+
+
+def accumulated(
+    data: Any, loss: Any, batch_size: int, accumulate: int, rule: Any, **options: Any
+) -> Trainer:
+    outputs = 4 if data[1].ndim == 1 else 1
+    model = Sequential(
+        Linear(3, 5, activation="tanh", rng=0, dtype=np.float64),
+        Linear(5, outputs, rng=1, dtype=np.float64),
+    )
+    loader = DataLoader(data, batch_size, rng=2, **options)
+    return Trainer(model, loss, rule(model), loader, accumulate=accumulate)
+
+
+@pytest.mark.parametrize("last", ["keep", "drop"])
+@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("rule", [lambda m: SGD(m, 0.02, momentum=0.9), lambda m: Adam(m, 0.01)])
+@pytest.mark.parametrize(("data", "loss"), [(NORMAL, CrossEntropyLoss()), (OTHER, MSELoss())])
+def test_k_batches_that_count_as_one_are_one_batch_k_times_as_large(
+    data: Any, loss: Any, rule: Any, k: int, last: Any
+) -> None:
+    # 47 samples: the last of the small batches has 2, and the last of the large ones is short too.
+    small = accumulated(data, loss, 3, k, rule, last=last)
+    large = accumulated(data, loss, 3 * k, 1, rule, last=last)
+    if last == "drop":  # what is left of an epoch is a step of its own, which the large one drops
+        small.fit(iterations=len(large.loader))
+        large.fit(iterations=len(large.loader))
+    else:
+        assert small.epoch_length == large.epoch_length
+        small.fit(epochs=4)
+        large.fit(epochs=4)
+    np.testing.assert_allclose(small.history.losses, large.history.losses, rtol=1e-12, atol=1e-12)
+    for name, array in large.model.state().items():
+        np.testing.assert_allclose(small.model.state()[name], array, rtol=1e-12, atol=1e-12)
+
+
+def test_an_epoch_ends_with_what_is_left_of_it() -> None:
+    sizes = []
+
+    class Sizes(Callback):
+        def iteration(self, trainer: Trainer) -> None:
+            sizes.append([len(batch[-1]) for batch in trainer.batches])
+
+    run = accumulated(NORMAL, CrossEntropyLoss(), 10, 3, lambda m: SGD(m, 0.1))
+    run.callbacks = [Sizes()]
+    run.fit(epochs=2)
+    assert sizes == 2 * [[10, 10, 10], [10, 7]]
+    assert run.epoch == 2
+
+
+@pytest.mark.parametrize("found", [0, -1, 1.5, True])
+def test_a_number_of_batches_must_be_whole(found: Any) -> None:
+    with pytest.raises(TrainingError, match=f"accumulate={found}"):
+        trainer(accumulate=found)
+
+
+# ------------------------------------------------------------------------------ schedules
+
+
+class Falling:
+    """A schedule that writes down when it was stepped."""
+
+    def __init__(self, optimizer: Optimizer, every: str = "epoch", **facts: Any) -> None:
+        self.optimizer, self.every, self.steps = optimizer, every, []
+        vars(self).update(facts)
+
+    def step(self, *values: float) -> None:
+        self.steps.append((round(self.optimizer.lr, 9), *values))
+        self.optimizer.lr *= 0.5
+
+
+def test_a_schedule_is_stepped_after_every_epoch_or_iteration() -> None:
+    run = trainer(shuffled=True)
+    run.schedules = [Falling(run.optimizer)]
+    run.fit(iterations=25)
+    assert run.schedules[0].steps == [(0.1,), (0.05,)]
+    assert [record["lr"] for record in run.history.records] == [0.1, 0.1, 0.05, 0.025]
+    run = trainer(accumulate=3)
+    run.schedules = [Falling(run.optimizer, "iteration"), Falling(run.optimizer)]
+    run.fit(iterations=5)
+    assert [len(schedule.steps) for schedule in run.schedules] == [5, 1]
+
+
+def test_a_plateau_is_told_the_value_of_each_evaluation_but_that_of_an_end() -> None:
+    run = trainer(evaluate_every=7)
+    plateau = Falling(run.optimizer, monitor="test_accuracy")
+    run.schedules = [plateau]
+    run.fit(iterations=17)
+    values = run.history.column("test_accuracy")[1:3]
+    assert plateau.steps == [(0.1, values[0]), (0.05, values[1])]
+    assert [record["iteration"] for record in run.history.records] == [0, 7, 14, 17]
+    run.fit(iterations=21)
+    assert len(plateau.steps) == 3
+
+
+def test_a_plateau_of_a_metric_that_is_not_measured_is_refused() -> None:
+    run = trainer()
+    run.schedules = [Falling(run.optimizer, monitor="validation_loss")]
+    with pytest.raises(TrainingError, match="no record has 'validation_loss'"):
+        run.fit(epochs=1)
+
+
+def test_what_is_no_schedule_is_refused() -> None:
+    with pytest.raises(TrainingError, match=r"schedule=0\.5; expected one with step\(\)"):
+        trainer(schedule=0.5)
+
+
 # ------------------------------------------------------------------------------ early stopping
 
 
@@ -167,15 +305,15 @@ class Scripted(EarlyStopping):
 @pytest.mark.parametrize(("patience", "stop"), [(1, 20), (3, 40), (4, 60)])
 def test_patience_counts_evaluations_without_a_better_one(patience: int, stop: int) -> None:
     stopping = Scripted("test_accuracy", patience)
-    run = trainer(early_stopping=stopping)
+    run = trainer(callbacks=[stopping])
     run.fit(iterations=60)
     assert run.iteration == stop
     best = {20: 10, 40: 10, 60: 50}[stop]
-    assert stopping.iteration == best
+    assert stopping.iteration_of_best == best
 
 
 def test_the_best_weights_come_back() -> None:
-    run = trainer(early_stopping=Scripted("test_accuracy", 3))
+    run = trainer(callbacks=[Scripted("test_accuracy", 3)])
     run.fit(iterations=60)
     at_best = trainer()
     at_best.fit(iterations=10)
@@ -186,8 +324,8 @@ def test_the_best_weights_come_back() -> None:
 
 def test_the_lowest_may_be_the_best() -> None:
     stopping = Scripted("test_accuracy", 2, best="lowest")
-    trainer(early_stopping=stopping).fit(iterations=60)
-    assert (stopping.iteration, stopping.value, stopping.stopped) == (0, 0.5, True)
+    trainer(callbacks=[stopping]).fit(iterations=60)
+    assert (stopping.iteration_of_best, stopping.value, stopping.stopped) == (0, 0.5, True)
 
 
 @pytest.mark.parametrize(
@@ -205,12 +343,12 @@ def test_early_stopping_refuses(arguments: dict[str, Any], words: str) -> None:
 
 def test_a_metric_that_is_not_measured_cannot_be_watched() -> None:
     with pytest.raises(TrainingError, match=r"'accuracy'; found iteration.*test_accuracy"):
-        trainer(early_stopping=EarlyStopping("accuracy", 2)).fit(epochs=1)
+        trainer(callbacks=[EarlyStopping("accuracy", 2)]).fit(epochs=1)
 
 
 def test_a_metric_without_a_value_cannot_be_watched() -> None:
     metrics = {"nothing": lambda outputs, _targets: np.full(len(outputs), np.nan)}
-    run = trainer(early_stopping=EarlyStopping("test_nothing", 2), metrics=metrics)
+    run = trainer(callbacks=[EarlyStopping("test_nothing", 2)], metrics=metrics)
     with pytest.raises(TrainingError, match="no value"):
         run.fit(epochs=5)
 
@@ -226,14 +364,14 @@ def test_a_resumed_run_equals_the_unbroken_one(
     def early() -> EarlyStopping:
         return EarlyStopping("test_accuracy", 50)
 
-    whole = trainer(optimizer, shuffled=shuffled, early_stopping=early())
+    whole = trainer(optimizer, shuffled=shuffled, callbacks=[early()])
     whole.fit(iterations=57)
-    broken = trainer(optimizer, shuffled=shuffled, early_stopping=early())
+    broken = trainer(optimizer, shuffled=shuffled, callbacks=[early()])
     broken.fit(iterations=33)  # in the middle of an epoch
     broken.save(tmp_path / "state.npz")
     del broken
     # Another seed: nothing may be left of what the new trainer was made with.
-    resumed = trainer(optimizer, seed=9, shuffled=shuffled, early_stopping=early())
+    resumed = trainer(optimizer, seed=9, shuffled=shuffled, callbacks=[early()])
     resumed.resume(tmp_path / "state.npz")
     assert resumed.iteration == resumed.saved == 33
     resumed.fit(iterations=57)
@@ -242,9 +380,9 @@ def test_a_resumed_run_equals_the_unbroken_one(
 
 def test_a_run_that_had_stopped_early_stays_stopped(tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
-    first = trainer(early_stopping=Scripted("test_accuracy", 3), checkpoint=path)
+    first = trainer(callbacks=[Scripted("test_accuracy", 3)], checkpoint=path)
     first.fit(iterations=60)
-    again = trainer(seed=3, early_stopping=Scripted("test_accuracy", 3))
+    again = trainer(seed=3, callbacks=[Scripted("test_accuracy", 3)])
     again.resume(path)
     again.fit(iterations=60)
     assert again.iteration == 40
@@ -261,19 +399,27 @@ def without(name: str) -> Callable[[Any, Any], None]:
 
 
 UNFIT: dict[str, Callable[[Any, Any], None]] = {
-    "another optimizer": with_header(optimizer="Adam"),
+    "another optimizer": with_header(kinds={"optimizer": "Adam", "schedules": []}),
+    "another schedule": with_header(kinds={"optimizer": "SGD", "schedules": ["StepLR"]}),
+    "no kinds": with_header(kinds={}),
+    "another accumulation": with_header(accumulate=2),
     "other generators": with_header(generators={}),
     "a bad generator": lambda _arrays, header: header["generators"].update({"2.rng": {}}),
-    "no early stopping": with_header(early_stopping=None),
-    "a bad early stopping": with_header(early_stopping=3),
+    "no early stopping": with_header(callbacks={}),
+    "a bad early stopping": with_header(
+        callbacks={"EarlyStopping": {"steers": True, "facts": {"value": 3}}}
+    ),
+    "another callback": lambda _arrays, header: header["callbacks"].update(
+        {"Other": {"steers": True, "facts": {}}}
+    ),
     "another iteration": with_header(iteration=3),
-    "another loader": with_header(loader={"rng": {}, "form": {}}),
+    "another loader": lambda _arrays, header: header["parts"]["loader"].update({"form": {}}),
     "no seconds": lambda _arrays, header: header.pop("seconds"),
     "no weights": without("model/0.weight"),
     "no slot": without("optimizer/lr"),
     "no losses": without("history/losses"),
     "no bookmark": without("loader/position"),
-    "no best weights": without("best/0.weight"),
+    "no best weights": without("callbacks/EarlyStopping/0.weight"),
     "wrong shape": lambda arrays, _: arrays.update({"model/0.weight": np.zeros(3)}),
     "wrong records": lambda arrays, _: arrays.update(
         {"history/records": np.frombuffer(b'{"iteration": 99}', np.uint8)}
@@ -283,11 +429,11 @@ UNFIT: dict[str, Callable[[Any, Any], None]] = {
 
 @pytest.mark.parametrize("what", UNFIT)
 def test_a_state_that_does_not_fit_changes_nothing(what: str) -> None:
-    first = trainer(early_stopping=EarlyStopping("test_accuracy", 5))
+    first = trainer(callbacks=[EarlyStopping("test_accuracy", 5)])
     first.fit(iterations=12)
     arrays, header = first.state_dict()
     UNFIT[what](arrays, header)
-    run = trainer(seed=4, early_stopping=EarlyStopping("test_accuracy", 5))
+    run = trainer(seed=4, callbacks=[EarlyStopping("test_accuracy", 5)])
     run.fit(iterations=7)
     before = everything(run)
     with pytest.raises(CheckpointError, match=r"Trainer|history|load_state_dict|EarlyStopping"):
@@ -321,6 +467,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_does_harm() -> None:
     assert "learning rate: 0.1" in text
     assert "0.01" in text
     assert f"{run.history.losses[4]:.4g}, nan" in text
+    assert "first: 4.weight is inf at [0, 0] before this iteration" in text
+    assert "largest weights: 4.weight inf" in text
     assert run.iteration == 5
     assert [parameter.numpy().tobytes() for parameter in parameters] == before
 

@@ -1,64 +1,47 @@
 """Batches: in what order the samples of a data set are visited, and how that is resumed.
 
-Knows: index arithmetic and one random generator. Does not know: tensors, nets, files; NumPy arrays
-come in, NumPy arrays go out.
+Knows: index arithmetic, one random generator, and threads that work ahead. Does not know: tensors,
+nets, files; NumPy arrays come in, NumPy arrays go out.
 Read next: `tinygrad_edu/train/`, which calls it.
+
+Threads change nothing but the time. A `_Course` foretells which batches come next, on copies of the
+generator and the order, and each of them is made by a thread of its own. What is handed out is
+decided as without threads: the loader draws the indices with its own generator, and takes what was
+made ahead only if it is the batch with these indices and this number. So the bookmark and the
+generator are at every moment where they would be without threads.
 """
 
+import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_edu.data import checks
+from tinygrad_edu.data.checks import demand_count, is_integer
+from tinygrad_edu.data.datasets import Batch, Dataset, as_dataset
 from tinygrad_edu.errors import DataError
 
-Batch = tuple[NDArray[Any], ...]
+__all__ = ["DataLoader", "Transform"]
+
+Transform = Callable[[Batch, np.random.Generator], Batch]
+"""From a batch to a batch, by the random numbers that it is given; see `augment.py`."""
+MOST_WORKERS = 64
 
 
-@runtime_checkable
-class Dataset(Protocol):
-    """What a loader needs: a number of samples, and the samples at an array of indices."""
+class _Which(NamedTuple):
+    """Which batch is meant: its samples, and its number, which seeds the transform."""
 
-    def __len__(self) -> int:
-        """Return the number of samples."""
+    indices: NDArray[np.int64]
+    number: tuple[int, int, int]
 
-    def __getitem__(self, indices: NDArray[np.int64], /) -> Batch:
-        """Return new arrays, one for each part of a sample, with a row for each index."""
-
-
-class ArrayDataset:
-    """Arrays whose rows belong together: sample i is row i of each.
-
-    Parameters
-    ----------
-    *arrays : array_like
-        At least one; all of the same first dimension. They are kept, not copied.
-
-    Raises
-    ------
-    DataError
-        No array, an array without rows to count, or different numbers of rows.
-    """
-
-    def __init__(self, *arrays: ArrayLike) -> None:
-        self.arrays = tuple(np.asarray(array) for array in arrays)
-        shapes = [array.shape for array in self.arrays]
-        if len({shape[:1] for shape in shapes}) != 1 or () in shapes:
-            raise DataError(
-                f"ArrayDataset: found arrays of shapes {shapes}; expected at least one array, and "
-                "the same first dimension (the number of samples) in each. Fix: check that images "
-                "and labels come from the same set, and that samples lie along the first axis."
-            )
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.arrays[0])
-
-    def __getitem__(self, indices: NDArray[np.int64], /) -> Batch:
-        """Return copies of the rows at an array of indices, one array for each that was given."""
-        return tuple(array[indices] for array in self.arrays)
+    def same(self, other: "_Which") -> bool:
+        """Return whether both mean one batch."""
+        return self.number == other.number and np.array_equal(self.indices, other.indices)
 
 
 class DataLoader:
@@ -82,8 +65,17 @@ class DataLoader:
         Draw every batch anew from all samples, as `np.random.choice` does in the book, so that a
         sample may come twice or not at all; every batch is full then, and an epoch only a number of
         batches.
+    transform : callable, optional
+        ``f(batch, rng) -> batch`` on tuples of arrays, for example from `augment.py`. The generator
+        that it gets is made for the batch, from a seed and the batch's number: epoch and position.
+    workers : int
+        Threads that prepare batches ahead, one each; 0 for none. They change no batch, and are
+        worth it where a batch takes longer than a millisecond. The data set and the transform are
+        then called from several threads at once. A thread ends with its batch: an idle loader has
+        none.
     rng : numpy.random.Generator or int, optional
-        The loader's own generator, or a seed to make it from; needed unless the order is fixed.
+        The loader's own generator, or a seed to make it from; needed unless the order is fixed and
+        nothing transformed.
 
     Raises
     ------
@@ -105,11 +97,13 @@ class DataLoader:
         shuffle: bool = True,
         last: Literal["keep", "drop"] = "keep",
         replacement: bool = False,
+        transform: Transform | None = None,
+        workers: int = 0,
         rng: np.random.Generator | int | None = None,
     ) -> None:
-        self.dataset = _as_dataset(data)
+        self.dataset = as_dataset(data, "DataLoader")
         samples = len(self.dataset)
-        if not _is_integer(batch_size, least=1):
+        if not is_integer(batch_size, least=1):
             raise DataError(
                 f"DataLoader: found batch_size={batch_size!r}; expected an integer of at least 1. "
                 "Fix: pass the number of samples a batch, for example 100."
@@ -136,7 +130,13 @@ class DataLoader:
                 f"{last!r}, which makes no batch; expected at least one. Fix: "
                 + ("use last='keep' or a smaller batch_size." if samples else "check the data.")
             )
-        self.rng = _as_generator(rng, needed=shuffle)
+        if transform is not None and not callable(transform):
+            raise DataError(
+                f"DataLoader: found transform={transform!r}; expected f(batch, rng) -> batch. "
+                "Fix: pass a function, or a transform of augment.py."
+            )
+        self.workers = demand_count("DataLoader", "workers", workers, 0, MOST_WORKERS)
+        self.rng = _as_generator(rng, needed=shuffle or transform is not None)
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.last = last
@@ -144,6 +144,12 @@ class DataLoader:
         self._order = np.arange(0 if replacement else samples)
         self._position = np.zeros((), np.int64)
         self._epoch = np.zeros((), np.int64)
+        self.transform = transform
+        # Drawn only where it is needed: without a transform the generator gives what it always did.
+        seed = 0 if transform is None else self.rng.integers(1 << 62)
+        self._seed = np.array(seed, np.int64)
+        self._ahead: deque[_Job] = deque()
+        self._course: _Course | None = None
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -166,14 +172,12 @@ class DataLoader:
         Raises
         ------
         DataError
-            The data set gives something else than a tuple of arrays.
+            The data set or the transform gives something else than a tuple of arrays.
+        Exception
+            Whatever they raise; in a thread, too, with the traceback from there.
         """
-        batch = self.dataset[self._next_indices()]
-        if not isinstance(batch, tuple):
-            raise DataError(
-                f"DataLoader: found {type(batch).__name__} from the data set; expected a tuple of "
-                "arrays. Fix: let __getitem__ return a tuple, or wrap arrays in ArrayDataset."
-            )
+        which = _Which(self._next_indices(), self._number(self._epoch, self._position))
+        batch = self._made_ahead(which) if self.workers else self._make(which)
         # The bookmark moves before the batch is handed out: a state taken while the caller works
         # on batch k says that batch k + 1 comes next.
         self._position += 1
@@ -193,9 +197,11 @@ class DataLoader:
         -------
         dict
             `order`, shape (samples,), of this epoch, or (0,) when drawing with replacement;
-            `position`, shape (), batches read in this epoch; `epoch`, shape (), epochs finished.
+            `position`, shape (), batches read in this epoch; `epoch`, shape (), epochs finished;
+            with a transform also `seed`, shape (), of its random numbers.
         """
-        return {"order": self._order, "position": self._position, "epoch": self._epoch}
+        seed = {} if self.transform is None else {"seed": self._seed}
+        return {"order": self._order, "position": self._position, "epoch": self._epoch, **seed}
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that an exact continuation needs.
@@ -242,7 +248,9 @@ class DataLoader:
         # A generator of the same kind tries the state first: a bad one leaves ours as it was.
         trial = type(self.rng.bit_generator)()
         try:
-            order, position, epoch = (np.asarray(state[name]) for name in self.state())
+            arrays = {name: np.asarray(state[name]) for name in self.state()}
+            order, position, epoch = arrays["order"], arrays["position"], arrays["epoch"]
+            seed = arrays.get("seed", self._seed)
             trial.state = state["rng"]
         except (ValueError, TypeError, KeyError, OverflowError, IndexError) as error:
             raise DataError(
@@ -251,11 +259,12 @@ class DataLoader:
                 "the kind of generator that the state was saved with, or take an older state."
             ) from error
         if (
-            any(array.size and array.dtype.kind not in "iu" for array in (order, position, epoch))
+            any(array.size and array.dtype.kind not in "iu" for array in arrays.values())
             or order.shape != self._order.shape
             or not np.array_equal(np.sort(order), np.arange(len(order)))
             or position.tolist() not in range(self._length)
-            or not _is_integer(epoch.tolist(), least=0)
+            or not is_integer(epoch.tolist(), least=0)
+            or not is_integer(seed.tolist(), least=0)
         ):
             raise DataError(
                 f"DataLoader: found a bookmark at batch {position} of epoch {epoch} in an order of "
@@ -264,16 +273,57 @@ class DataLoader:
                 "take an older one."
             )
         self.rng.bit_generator.state = trial.state
-        self._order[...], self._position[...], self._epoch[...] = order, position, epoch
+        for name, array in self.state().items():
+            array[...] = arrays[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has: all but the batches made ahead, which it makes itself."""
+        return {**vars(self), "_ahead": deque(), "_course": None}
+
+    def _number(self, epoch: Any, position: Any) -> tuple[int, int, int]:
+        """Return what seeds the transform of a batch, and nothing else does."""
+        return int(self._seed), int(epoch), int(position)
+
+    def _make(self, which: _Which) -> Batch:
+        """Return the batch that is meant, read and transformed."""
+        # A data set may write to its indices, and they are compared later.
+        batch = _demand_tuple(self.dataset[which.indices.copy()], "data set", "__getitem__")
+        if self.transform is not None:
+            batch = self.transform(batch, np.random.default_rng(which.number))
+            batch = _demand_tuple(batch, "transform", "it")
+        return batch
+
+    def _made_ahead(self, which: _Which) -> Batch:
+        """Return the batch that is meant from the threads, and let them go on to later ones."""
+        if not self._ahead or not self._ahead[0].which.same(which):
+            # The first batch; or the bookmark or the generator were moved from outside.
+            self._ahead.clear()
+            self._ahead.append(_Job(self, which))
+            self._course = _Course(self)
+        job = self._ahead.popleft()
+        try:
+            assert self._course is not None
+            while len(self._ahead) < self.workers:
+                self._ahead.append(_Job(self, self._course.next_of(self)))
+            return job.result()
+        except BaseException:
+            self._ahead.clear()  # the next call begins anew, as it does without threads
+            raise
 
     def _next_indices(self) -> NDArray[np.int64]:
         """Return the indices of the batch after the bookmark, drawing where one must be drawn."""
+        return self._draw(self.rng, self._order, int(self._position))
+
+    def _draw(
+        self, rng: np.random.Generator, order: NDArray[np.int64], position: int
+    ) -> NDArray[np.int64]:
+        """Return the indices of one batch; at the first of an epoch its order is drawn."""
         if self.replacement:
-            return self.rng.integers(len(self.dataset), size=self.batch_size)
-        if self.shuffle and self._position == 0:
-            self._order[...] = self.rng.permutation(len(self._order))
-        start = int(self._position) * self.batch_size
-        return self._order[start : start + self.batch_size].copy()
+            return rng.integers(len(self.dataset), size=self.batch_size)
+        if self.shuffle and position == 0:
+            order[...] = rng.permutation(len(order))
+        start = position * self.batch_size
+        return order[start : start + self.batch_size].copy()
 
     def _form(self) -> dict[str, Any]:
         """Return what two loaders must share for one to continue the other."""
@@ -283,39 +333,75 @@ class DataLoader:
             "shuffle": self.shuffle,
             "last": self.last,
             "replacement": self.replacement,
+            # Named only where there is one, so that states from before there were any still fit.
+            **({} if self.transform is None else {"transform": True}),
         }
 
 
-def _as_dataset(data: Any) -> Dataset:
-    """Return data as a data set: arrays are wrapped, a data set is taken as it is."""
-    if isinstance(data, tuple | list):
-        return ArrayDataset(*data)
-    if isinstance(data, np.ndarray):
-        return ArrayDataset(data)
-    if isinstance(data, Dataset):
-        return data
-    raise DataError(
-        f"DataLoader: found data of type {type(data).__name__}; expected arrays, a tuple of "
-        "arrays, or an object with __len__ and __getitem__. Fix: pass for example (images, labels)."
-    )
+class _Course:
+    """The batches after the one that was just drawn, if nobody moves the loader's bookmark."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.rng = np.random.Generator(copy.deepcopy(loader.rng.bit_generator))
+        self.order = loader._order.copy()
+        self.epoch, self.position = int(loader._epoch), int(loader._position)
+
+    def next_of(self, loader: DataLoader) -> _Which:
+        """Return the next batch; the loader is not kept, for it keeps this."""
+        self.position += 1
+        if self.position == len(loader):
+            self.position, self.epoch = 0, self.epoch + 1
+        indices = loader._draw(self.rng, self.order, self.position)
+        return _Which(indices, loader._number(self.epoch, self.position))
+
+
+class _Job:
+    """One batch, made by a thread that begins at once and ends with it."""
+
+    def __init__(self, loader: DataLoader, which: _Which) -> None:
+        self.which = which
+        self._batch: Batch | None = None
+        self._error: BaseException | None = None
+        # The method and not the loader: a job holds nothing that holds the job.
+        self._thread = threading.Thread(target=self._run, args=(loader._make,), name="DataLoader")
+        self._thread.start()
+
+    def _run(self, make: Callable[[_Which], Batch]) -> None:
+        try:
+            self._batch = make(self.which)
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> Batch:
+        """Return the batch when it is there, or raise what the thread raised, where it did."""
+        self._thread.join()
+        if self._error is not None:
+            # Taken out first: an error whose traceback holds its own job would be a cycle.
+            error, self._error = self._error, None
+            try:
+                raise error
+            finally:
+                del error
+        assert self._batch is not None
+        return self._batch
+
+
+def _demand_tuple(batch: Any, who: str, what: str) -> Batch:
+    """Return a batch, once it is a tuple."""
+    if not isinstance(batch, tuple):
+        raise DataError(
+            f"DataLoader: found {type(batch).__name__} from the {who}; expected a tuple of "
+            f"arrays. Fix: let {what} return a tuple"
+            + (", or wrap arrays in ArrayDataset." if who == "data set" else ".")
+        )
+    return batch
 
 
 def _as_generator(rng: Any, *, needed: bool) -> np.random.Generator:
     """Return the generator that was given or is made from the seed that was given."""
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if _is_integer(rng, least=0):
-        return np.random.default_rng(rng)
     if rng is None and not needed:
         return np.random.default_rng(0)  # never drawn from
-    raise DataError(
-        f"DataLoader: found rng={rng!r}; expected a numpy.random.Generator or a seed of at "
-        "least 0. Fix: pass rng=np.random.default_rng(0), or shuffle=False for a fixed order."
-    )
-
-
-def _is_integer(value: Any, *, least: int) -> bool:
-    """Return whether a value is an integer (a truth value is none) and not below the least."""
-    return (
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
-    )
+    try:
+        return checks.as_generator("DataLoader", rng)
+    except DataError as error:
+        raise DataError(f"{str(error)[:-1]}, or shuffle=False for a fixed order.") from None

@@ -1,6 +1,7 @@
 """Fully connected nets: the book's two-layer net, and one of any depth.
 
-Knows: `Linear`. Does not know: what the numbers mean. Read next: ``nn/layers.py``.
+Knows: `Linear`, `BatchNorm1d`, `Dropout`. Does not know: what the numbers mean. Read next:
+``nn/layers.py``.
 
 Both return logits, without softmax: `CrossEntropyLoss` takes softmax and logarithm together, which
 is exact where the two after each other would not be, and the highest logit is the highest
@@ -18,7 +19,7 @@ import numpy as np
 from tinygrad_edu.core.op import OPS
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import LayerError
-from tinygrad_edu.nn import Linear, Module, init
+from tinygrad_edu.nn import BatchNorm1d, Dropout, Linear, Module, init
 from tinygrad_edu.nn.layers import FUSED
 
 __all__ = ["MultiLayerNet", "TwoLayerNet"]
@@ -67,7 +68,7 @@ class TwoLayerNet(Module):
         rng: np.random.Generator | int | None = None,
         dtype: Any = None,
     ) -> None:
-        rng, weight = init.as_generator(rng), _initializer(weight)
+        rng = init.as_generator(rng)
         self.first = Linear(
             inputs, hidden, activation=activation, weight=weight, rng=rng, dtype=dtype
         )
@@ -86,7 +87,11 @@ class TwoLayerNet(Module):
 
 
 class MultiLayerNet(Module):
-    """Fully connected layers of the given sizes, one activation between them.
+    r"""Fully connected layers of the given sizes, one activation between them.
+
+    Behind each hidden layer: batch normalisation, the activation, dropout, in this order and each
+    only if it is asked for, :math:`\mathrm{dropout}(\phi(\mathrm{norm}(x W + b)))`. This is the
+    book's order. Its third cure, weight decay, is the optimizer's.
 
     Parameters
     ----------
@@ -97,8 +102,14 @@ class MultiLayerNet(Module):
     weight : float, str or initialiser, optional
         Initial weights: a standard deviation, or what `Linear` takes, such as "he", "xavier".
         By default "he" for "relu", else "xavier". The biases begin at 0.
+    batch_norm : bool
+        Whether each hidden layer's result is normalised over the batch, before the activation;
+        the normalisation's shift takes the place of the bias.
+    dropout : float
+        Probability of a hidden unit to be zeroed in training, fraction in [0, 1]; 0 for none.
     rng : Generator or int, optional
-        Where the weights are drawn from; the generator of `manual_seed` by default.
+        Where the weights are drawn from; the generator of `manual_seed` by default. The dropout
+        layers get generators spawned from it, so that the weights are the same with and without.
     dtype : dtype, optional
         Of the parameters; `get_default_dtype` by default.
 
@@ -109,7 +120,8 @@ class MultiLayerNet(Module):
 
     References
     ----------
-    K. Saito, "Deep Learning from Scratch", 2016, section 6.2 (the initial weights).
+    K. Saito, "Deep Learning from Scratch", 2016, sections 6.2 (the initial weights), 6.3 (batch
+    normalisation) and 6.4 (dropout).
 
     Examples
     --------
@@ -124,6 +136,8 @@ class MultiLayerNet(Module):
         *,
         activation: str = "relu",
         weight: Any = None,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
         rng: np.random.Generator | int | None = None,
         dtype: Any = None,
     ) -> None:
@@ -140,12 +154,18 @@ class MultiLayerNet(Module):
             )
         if weight is None:
             weight = "he" if activation == "relu" else "xavier"
-        rng, weight = init.as_generator(rng), _initializer(weight)
+        rng = init.as_generator(rng)
         self.activation = activation
+        # A bias in front of a normalisation would be subtracted again.
+        biases = [*[not batch_norm] * (len(sizes) - 2), True]
         self.layers = [
-            Linear(fan_in, fan_out, weight=weight, rng=rng, dtype=dtype)
-            for fan_in, fan_out in pairwise(sizes)
+            Linear(fan_in, fan_out, bias=bias, weight=weight, rng=rng, dtype=dtype)
+            for bias, (fan_in, fan_out) in zip(biases, pairwise(sizes), strict=True)
         ]
+        hidden = sizes[1:-1]
+        self.norms = [BatchNorm1d(size, dtype=dtype) for size in hidden if batch_norm]
+        # Whatever is not 0 goes to Dropout, which refuses what is no probability.
+        self.dropouts = [Dropout(dropout, rng=rng.spawn(1)[0]) for _ in hidden if dropout != 0]
 
     def forward(self, x: Any) -> Tensor:
         """Return the logits.
@@ -155,22 +175,21 @@ class MultiLayerNet(Module):
         x : array_like, shape (batch, inputs)
             The inputs.
         """
-        for layer in self.layers[:-1]:
-            x = self._activated(layer, x)
+        for i in range(len(self.layers) - 1):
+            x = self._hidden(i, x)
         logits: Tensor = self.layers[-1](x)
         return logits
 
-    def _activated(self, layer: Linear, x: Any) -> Any:
-        """Return a layer's result after the activation, computed together where that exists."""
-        if self.activation in FUSED:
-            return layer(x, self.activation)
-        return OPS[self.activation](layer(x))
+    def _hidden(self, i: int, x: Any) -> Any:
+        """Return the result of a hidden layer and of what stands behind it."""
+        if self.norms:
+            x = OPS[self.activation](self.norms[i](self.layers[i](x)))
+        elif self.activation in FUSED:
+            x = self.layers[i](x, self.activation)
+        else:
+            x = OPS[self.activation](self.layers[i](x))
+        return self.dropouts[i](x) if self.dropouts else x
 
     def describe(self) -> str:
         """Return the activation."""
         return f"activation={self.activation!r}"
-
-
-def _initializer(weight: Any) -> Any:
-    """Return the initialiser of a standard deviation, and anything else as it is."""
-    return init.normal(weight) if isinstance(weight, (int, float)) else weight

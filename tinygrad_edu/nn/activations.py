@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_edu.core.op import REQUIRED, Op, get_op
-from tinygrad_edu.errors import LayerError
-from tinygrad_edu.nn.init import as_generator, default_generator
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.core.tensor import Parameter
+from tinygrad_edu.errors import LayerError, explain
+from tinygrad_edu.nn.init import as_dtype, as_generator, default_generator
+from tinygrad_edu.nn.module import Module, as_input
 from tinygrad_edu.ops.shape import identity
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "PReLU",
     "QuickGELU",
     "RReLU",
     "ReGLU",
@@ -51,6 +53,14 @@ __all__ = [
     "TanhShrink",
     "Threshold",
 ]
+
+
+WORDS: dict[str, tuple[str, ...]] = {"approximate": ("none", "tanh")}
+"""What parameters that are words may be."""
+
+
+HALVING = ("glu", "geglu", "reglu", "swiglu")
+"""Rows that need an axis to cut in halves."""
 
 
 class Activation(Module):
@@ -82,10 +92,22 @@ class Activation(Module):
                 f"{type(self).__name__}: found no {missing[0]!r}; expected a value for each of "
                 f"{', '.join(self.op.params)}\n  fix: pass {missing[0]}="
             )
+        for name, words in WORDS.items():
+            if name in params and params[name] not in words:
+                raise LayerError(
+                    f"{type(self).__name__}: found {name}={params[name]!r}; expected "
+                    f"{' or '.join(map(repr, words))}\n  fix: use {name}={words[0]!r}"
+                )
         self.params = params
 
     def forward(self, x: Any) -> Any:
         """Return the row applied to `x`."""
+        x = as_input(self, x)
+        if x.ndim == 0 and self.op.name in HALVING:
+            raise LayerError(
+                f"{type(self).__name__}: found a single number; expected an array, half of whose "
+                "features open the other half\n  fix: give an even number of features"
+            )
         return self.op(x, **self.params)
 
     def describe(self) -> str:
@@ -164,4 +186,56 @@ class RReLU(Activation):
 
     def forward(self, x: Any) -> Any:
         """Return the row applied to `x`."""
-        return self.op(x, rng=self.rng if self.training else None, **self.params)
+        rng = self.rng if self.training else None
+        return self.op(as_input(self, x), rng=rng, **self.params)
+
+
+class PReLU(Module):
+    r"""Leaky rectified linear unit whose slope is learned, :math:`\max(x, 0) + a \min(x, 0)`.
+
+    Parameters
+    ----------
+    count : int
+        Number of slopes: 1, or one for each channel, which is axis 1.
+    start : float
+        Their first value.
+    dtype : dtype, optional
+        Of the slopes; `get_default_dtype` by default.
+
+    Raises
+    ------
+    LayerError
+        An argument is not as described, or an input has another number of channels.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015, eq. 1.
+    """
+
+    def __init__(self, count: int = 1, *, start: float = 0.25, dtype: Any = None) -> None:
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise LayerError(
+                f"PReLU: found count={count!r}; expected an integer of at least 1\n"
+                "  fix: PReLU() has one slope for all"
+            )
+        self.count = int(count)
+        self.weight = Parameter(np.full(count, start, as_dtype(dtype)), name="weight")
+
+    def forward(self, x: Any) -> Any:
+        """Return `x` with its negative elements multiplied by a slope."""
+        x = as_input(self, x)
+        if self.count > 1 and (x.ndim < 2 or x.shape[1] != self.count):
+            raise LayerError(
+                explain(
+                    "PReLU",
+                    f"an input of shape {x.shape} has no {self.count} channels on axis 1",
+                    arguments=(("x", x), ("weight", self.weight)),
+                    fix="PReLU() has one slope for all channels",
+                )
+            )
+        places = 0 if self.count == 1 else x.ndim - 2
+        return get_op("prelu")(x, np.reshape(self.weight, (self.count, *(1,) * places)))
+
+    def describe(self) -> str:
+        """Return the number of slopes, if there are several."""
+        return "" if self.count == 1 else str(self.count)

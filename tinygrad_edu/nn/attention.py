@@ -11,7 +11,8 @@ real. A query that may look nowhere gets 0 from every head.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from tinygrad_edu.core.tensor import Tensor, constant
 from tinygrad_edu.errors import LayerError
 from tinygrad_edu.nn.init import as_dtype, as_generator
 from tinygrad_edu.nn.layers import Linear, positive
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Buffer, Module, as_input
 from tinygrad_edu.nn.normalization import LayerNorm
 from tinygrad_edu.nn.regularization import Dropout
 from tinygrad_edu.ops.attention import attention_weights, scaled_dot_product_attention
@@ -28,7 +29,10 @@ from tinygrad_edu.ops.attention import attention_weights, scaled_dot_product_att
 __all__ = [
     "MultiheadAttention",
     "PositionalEncoding",
+    "Transformer",
+    "TransformerDecoder",
     "TransformerDecoderLayer",
+    "TransformerEncoder",
     "TransformerEncoderLayer",
 ]
 
@@ -44,6 +48,10 @@ class MultiheadAttention(Module):
     r"""Attention in several heads at once, with linear maps before and behind it.
 
     .. math:: \mathrm{softmax}\left(\frac{Q K^\top}{\sqrt{d}}\right) V \quad\text{per head}
+
+    Masks are true where a query *may* look, as in NumPy; PyTorch's layer means the opposite. The
+    weights come out per head, and only if asked for. PyTorch's ``add_bias_kv`` and
+    ``add_zero_attn`` are not there.
 
     Parameters
     ----------
@@ -153,6 +161,12 @@ class MultiheadAttention(Module):
         result = self.out(merged)
         return (result, looks) if weights else result
 
+    def multiply_adds(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """Return those of the scores and of the sums of values; the linear maps have their own."""
+        _, (batch, queries, _), *others = shapes
+        keys = others[0][1] if others else queries
+        return 2 * batch * queries * keys * self.features
+
     def _split(self, x: Any, name: str) -> Any:
         """Return (batch, places, features) as (batch, heads, places, features of a head)."""
         if x.ndim != 3:
@@ -242,19 +256,19 @@ class PositionalEncoding(Module):
         waves = np.empty((length, features))
         waves[:, 0::2] = np.sin(angles)
         waves[:, 1::2] = np.cos(angles[:, : features // 2])
-        self.waves = waves.astype(as_dtype(dtype))
+        self.waves = Buffer(waves, dtype=as_dtype(dtype), saved=False)
         self.dropout = Dropout(dropout, rng=rng)
 
     def forward(self, x: Any) -> Any:
         """Return `x`, shape (..., places, features), with the waves added."""
-        x = x if isinstance(x, Tensor) else constant(np.asarray(x))
+        x = x if isinstance(x, Tensor) else constant(as_input(self, x))
         if x.ndim < 2 or x.shape[-1] != self.features or x.shape[-2] > self.length:
             raise LayerError(
                 f"PositionalEncoding: found an input of shape {x.shape}; expected (..., places, "
                 f"{self.features}) of at most {self.length} places\n"
                 "  fix: make the layer with a larger length="
             )
-        return self.dropout(x + self.waves[: x.shape[-2]])
+        return self.dropout(x + self.waves.data[: x.shape[-2]])
 
     def describe(self) -> str:
         """Return the sizes."""
@@ -273,6 +287,8 @@ class _Block(Module):
         dropout: float = 0.1,
         activation: str = "relu",
         norm_first: bool = False,
+        bias: bool = True,
+        eps: float = 1e-5,
         rng: Rng = None,
         dtype: Any = None,
     ) -> None:
@@ -287,17 +303,23 @@ class _Block(Module):
                 "'tanh'\n  fix: use activation='gelu'"
             )
         self.norm_first, self.activation = norm_first, activation
-        options: dict[str, Any] = {"dropout": dropout, "rng": generator, "dtype": dtype}
+        options: dict[str, Any] = {
+            "dropout": dropout, "bias": bias, "rng": generator, "dtype": dtype,
+        }  # fmt: skip
+        norm: dict[str, Any] = {"bias": bias, "eps": eps, "dtype": dtype}
         self.attention = MultiheadAttention(features, heads, **options)
-        self.norm = LayerNorm(features, dtype=dtype)
-        self.build(features, heads, options)
+        self.norm = LayerNorm(features, **norm)
+        self.build(features, heads, options, norm)
         weight = "he" if activation == "relu" else "xavier"
-        self.up = Linear(features, hidden, weight=weight, rng=generator, dtype=dtype)
-        self.down = Linear(hidden, features, rng=generator, dtype=dtype)
-        self.feed_norm = LayerNorm(features, dtype=dtype)
+        drawn: dict[str, Any] = {"bias": bias, "rng": generator, "dtype": dtype}
+        self.up = Linear(features, hidden, weight=weight, **drawn)
+        self.down = Linear(hidden, features, **drawn)
+        self.feed_norm = LayerNorm(features, **norm)
         self.dropout = Dropout(dropout, rng=None if rng is None else _own(generator))
 
-    def build(self, features: int, heads: int, options: dict[str, Any]) -> None:
+    def build(
+        self, features: int, heads: int, options: dict[str, Any], norm: dict[str, Any]
+    ) -> None:
         """Make what stands between attention and the feed-forward net: nothing."""
 
     def _feed(self, x: Any) -> Any:
@@ -326,10 +348,14 @@ class TransformerEncoderLayer(_Block):
     dropout : float
         Rate of dropout on attention's weights, inside the feed-forward net and before each sum.
     activation : {"relu", "gelu", "silu", "tanh"}
-        Of the feed-forward net.
+        Of the feed-forward net, which is otherwise built from layers of one's own.
     norm_first : bool
         Whether to normalise before each part, which trains more easily, and not behind each sum,
         as in the paper.
+    bias : bool
+        Whether linear maps and normalisations have biases.
+    eps : float
+        Of the normalisations.
     rng, dtype : Generator or int, dtype
         As in `MultiheadAttention`.
 
@@ -343,7 +369,7 @@ class TransformerEncoderLayer(_Block):
         self, x: Any, *, mask: Any = None, padding: Any = None, causal: bool = False
     ) -> Any:
         """Return the sequence after the layer, of the shape of `x`: (batch, places, features)."""
-        x = x if isinstance(x, Tensor) else constant(np.asarray(x))
+        x = x if isinstance(x, Tensor) else constant(as_input(self, x))
         options = {"mask": mask, "padding": padding, "causal": causal}
         x = self._summed(x, self.norm, lambda x: self.attention(x, **options))
         return self._summed(x, self.feed_norm, self._feed)
@@ -354,7 +380,7 @@ class TransformerDecoderLayer(_Block):
 
     Parameters
     ----------
-    features, heads, hidden, dropout, activation, norm_first, rng, dtype
+    features, heads, hidden, dropout, activation, norm_first, bias, eps, rng, dtype
         As in `TransformerEncoderLayer`.
 
     References
@@ -362,10 +388,12 @@ class TransformerDecoderLayer(_Block):
     Vaswani et al. 2017, section 3.1.
     """
 
-    def build(self, features: int, heads: int, options: dict[str, Any]) -> None:
+    def build(
+        self, features: int, heads: int, options: dict[str, Any], norm: dict[str, Any]
+    ) -> None:
         """Make the attention to the encoder's result."""
         self.cross = MultiheadAttention(features, heads, **options)
-        self.cross_norm = LayerNorm(features, dtype=options["dtype"])
+        self.cross_norm = LayerNorm(features, **norm)
 
     def forward(
         self,
@@ -391,9 +419,145 @@ class TransformerDecoderLayer(_Block):
         causal : bool
             Whether a place may not look at later ones.
         """
-        x = x if isinstance(x, Tensor) else constant(np.asarray(x))
+        x = x if isinstance(x, Tensor) else constant(as_input(self, x))
         own = {"mask": mask, "padding": padding, "causal": causal}
         across = {"mask": memory_mask, "padding": memory_padding}
         x = self._summed(x, self.norm, lambda x: self.attention(x, **own))
         x = self._summed(x, self.cross_norm, lambda x: self.cross(x, memory, **across))
         return self._summed(x, self.feed_norm, self._feed)
+
+
+# ------------------------------------------------------------------------------ stacks
+
+
+class _Stack(Module):
+    """Layers of one kind above each other, each with weights of its own."""
+
+    layer: ClassVar[type[_Block]]
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        layers: int,
+        *,
+        final_norm: bool | None = None,
+        rng: Rng = None,
+        dtype: Any = None,
+        **options: Any,
+    ) -> None:
+        positive(type(self).__name__, "layers", layers)
+        generator = None if rng is None else as_generator(rng)
+        self.layers = [
+            self.layer(features, heads, rng=generator, dtype=dtype, **options)
+            for _ in range(layers)
+        ]
+        wanted = self.layers[0].norm_first if final_norm is None else final_norm
+        norm = {name: options[name] for name in ("bias", "eps") if name in options}
+        self.final_norm = LayerNorm(features, dtype=dtype, **norm) if wanted else None
+
+    def _ended(self, x: Any) -> Any:
+        return x if self.final_norm is None else self.final_norm(x)
+
+
+class TransformerEncoder(_Stack):
+    """Several `TransformerEncoderLayer` above each other.
+
+    PyTorch takes one layer and copies it, so that all begin with the same weights; here each draws
+    its own.
+
+    Parameters
+    ----------
+    features, heads : int
+        As in `MultiheadAttention`.
+    layers : int
+        How many there are.
+    final_norm : bool, optional
+        Whether the result is normalised; by default it is if ``norm_first=True``, where no layer
+        ends with a normalisation.
+    rng, dtype, **options
+        As in `TransformerEncoderLayer`.
+
+    References
+    ----------
+    Vaswani et al. 2017, section 3.1.
+    """
+
+    layer = TransformerEncoderLayer
+
+    def forward(
+        self, x: Any, *, mask: Any = None, padding: Any = None, causal: bool = False
+    ) -> Any:
+        """Return the sequence after all layers; see `TransformerEncoderLayer`."""
+        for layer in self.layers:
+            x = layer(x, mask=mask, padding=padding, causal=causal)
+        return self._ended(x)
+
+
+class TransformerDecoder(_Stack):
+    """Several `TransformerDecoderLayer` above each other; see `TransformerEncoder`."""
+
+    layer = TransformerDecoderLayer
+
+    def forward(self, x: Any, memory: Any, **options: Any) -> Any:
+        """Return the sequence after all layers; see `TransformerDecoderLayer`."""
+        for layer in self.layers:
+            x = layer(x, memory, **options)
+        return self._ended(x)
+
+
+class Transformer(Module):
+    """Encoder and decoder: from one sequence of vectors to another.
+
+    Parameters
+    ----------
+    features, heads : int
+        As in `MultiheadAttention`.
+    layers : int or pair of int
+        Layers of encoder and decoder.
+    rng, dtype, **options
+        As in `TransformerEncoder`.
+
+    References
+    ----------
+    Vaswani et al. 2017, figure 1, without the embeddings and the last linear map.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        layers: int | tuple[int, int] = 6,
+        *,
+        rng: Rng = None,
+        **options: Any,
+    ) -> None:
+        generator = None if rng is None else as_generator(rng)
+        first, second = (layers, layers) if isinstance(layers, int) else layers
+        self.encoder = TransformerEncoder(features, heads, first, rng=generator, **options)
+        self.decoder = TransformerDecoder(features, heads, second, rng=generator, **options)
+
+    def forward(
+        self,
+        source: Any,
+        target: Any,
+        *,
+        source_padding: Any = None,
+        target_padding: Any = None,
+        causal: bool = True,
+    ) -> Any:
+        """Return the target sequence after encoder and decoder.
+
+        Parameters
+        ----------
+        source, target : array_like, shape (batch, places, features)
+            The sequences.
+        source_padding, target_padding : array_like of bool, shape (batch, places), optional
+            True where a place is real.
+        causal : bool
+            Whether a place of the target may not look at later ones.
+        """
+        memory = self.encoder(source, padding=source_padding)
+        return self.decoder(
+            target, memory, padding=target_padding, memory_padding=source_padding, causal=causal
+        )

@@ -6,7 +6,8 @@ Knows: modules and parameters. Does not know: how derivatives are taken. `Sequen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,18 @@ from tinygrad_edu.core.tensor import Parameter, Tensor, constant
 from tinygrad_edu.errors import LayerError, explain
 from tinygrad_edu.nn.init import as_dtype, as_generator, as_initializer
 from tinygrad_edu.nn.layers import positive
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Module, as_input
 from tinygrad_edu.ops.index import embedding
 
-__all__ = ["Bilinear", "Embedding", "EmbeddingBag", "ModuleDict", "ParameterList", "Residual"]
+__all__ = [
+    "Bilinear",
+    "Embedding",
+    "EmbeddingBag",
+    "ModuleDict",
+    "ParameterDict",
+    "ParameterList",
+    "Residual",
+]
 
 Rng = np.random.Generator | int | None
 
@@ -137,6 +146,47 @@ class ParameterList(Module):
         return iter(self.items)
 
 
+class ParameterDict(Module):
+    """Parameters by name, for the module that holds it; a plain dict does as well.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter or array_like
+        By name; arrays are made parameters.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
+        self.table: dict[str, Parameter] = {}
+        for name, parameter in (parameters or {}).items():
+            self[name] = parameter
+
+    def members(self) -> Iterable[tuple[str, Any]]:
+        """Return the parameters by name."""
+        return self.table.items()
+
+    def __setitem__(self, name: str, parameter: Any) -> None:
+        if not isinstance(name, str) or "." in name:
+            raise LayerError(
+                f"ParameterDict: found the name {name!r}; expected text without a dot\n"
+                "  fix: names become part of the parameters' paths"
+            )
+        made = isinstance(parameter, Parameter)
+        self.table[name] = parameter if made else Parameter(parameter)
+        self._told = False
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self.table[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table)
+
+
 class Bilinear(Module):
     r"""A product of two inputs with a table of weights, :math:`y_o = x^\top W_o\, z + b_o`.
 
@@ -191,8 +241,9 @@ class Bilinear(Module):
         left, right : array_like, shapes (..., fan_left) and (..., fan_right)
             The inputs, of the same leading axes.
         """
-        left = left if isinstance(left, Tensor) else constant(np.asarray(left))
-        right = right if isinstance(right, Tensor) else constant(np.asarray(right))
+        left, right = (
+            x if isinstance(x, Tensor) else constant(as_input(self, x)) for x in (left, right)
+        )
         expected = (*left.shape[:-1], self.fan_right)
         if not left.ndim or left.shape[-1] != self.fan_left or right.shape != expected:
             raise LayerError(
@@ -201,12 +252,18 @@ class Bilinear(Module):
                     f"the inputs do not end in {self.fan_left} and {self.fan_right} features, "
                     "or differ before that",
                     arguments=(("left", left), ("right", right)),
+                    fix="give both inputs the same leading axes, and features on the last one",
                 )
             )
         flat = np.reshape(self.weight, (self.fan_left, self.fan_right * self.fan_out))
         half = np.reshape(np.matmul(left, flat), (*expected, self.fan_out))
         y = np.sum(half * np.expand_dims(right, -1), axis=-2)
         return y if self.bias is None else y + self.bias
+
+    def multiply_adds(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """Return one per weight of each row, and those of the second input."""
+        rows = math.prod(shapes[0]) // self.fan_out
+        return rows * self.fan_right * self.fan_out * (self.fan_left + 1)
 
     def describe(self) -> str:
         """Return the sizes."""
@@ -222,6 +279,11 @@ class Embedding(Module):
         Number of vectors, and their length.
     padding_idx : int, optional
         A number that stands for no word: its vector begins at 0 and gets no gradient.
+    max_norm : float, optional
+        Longer vectors are shortened to it when they are looked up. The table itself is not written
+        to, as it is in PyTorch: the shortening is part of the function, and of its gradient.
+    norm_type : float
+        The p of that norm.
     weight : str, initialiser, or array_like, shape (count, size)
         Initial vectors; "normal" has the standard deviation 0.01.
     rng : Generator or int, optional
@@ -243,6 +305,8 @@ class Embedding(Module):
         size: int,
         *,
         padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
         weight: Any = "normal",
         rng: Rng = None,
         dtype: Any = None,
@@ -255,6 +319,12 @@ class Embedding(Module):
                 f"{layer}: found padding_idx={padding_idx!r}; expected one of 0 to {count - 1}\n"
                 "  fix: leave it out if no number pads"
             )
+        if (max_norm is not None and not max_norm > 0) or not norm_type >= 1:
+            raise LayerError(
+                f"{layer}: found max_norm={max_norm!r}, norm_type={norm_type!r}; expected a length "
+                "above 0 and a norm of at least 1\n  fix: leave both out"
+            )
+        self.max_norm, self.norm_type = max_norm, norm_type
         filled = as_initializer(weight)((count, size), as_generator(rng), as_dtype(dtype))
         if padding_idx is not None:
             filled[padding_idx] = 0
@@ -263,16 +333,34 @@ class Embedding(Module):
 
     def forward(self, ids: Any) -> Any:
         """Return the vectors, shape (..., size), of numbers of shape (...)."""
-        return embedding(np.asarray(ids), self.weight, padding_idx=self.padding_idx)
+        vectors = embedding(self.numbers(ids), self.weight, padding_idx=self.padding_idx)
+        if self.max_norm is None:
+            return vectors
+        length = np.linalg.norm(vectors, ord=self.norm_type, axis=-1, keepdims=True)
+        long = length > self.max_norm
+        return vectors * np.where(long, self.max_norm / np.where(long, length, 1), 1)
+
+    def numbers(self, ids: Any) -> Any:
+        """Return the numbers of vectors as an array of integers."""
+        ids = as_input(self, ids)
+        if ids.dtype.kind not in "iu" and ids.size:
+            raise LayerError(
+                f"{type(self).__name__}: found numbers of dtype {ids.dtype}; expected integers\n"
+                "  fix: give the numbers of words, as in np.array([3, 1]), not their vectors"
+            )
+        return ids if isinstance(ids, Tensor) else ids.astype(np.int64)
 
     def describe(self) -> str:
         """Return the sizes and what is not the default."""
         text = f"{self.count}, {self.size}"
-        return text + ("" if self.padding_idx is None else f", padding_idx={self.padding_idx}")
+        text += "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return text + ("" if self.max_norm is None else f", max_norm={self.max_norm}")
 
 
 class EmbeddingBag(Embedding):
     """The sum, mean or maximum of the vectors of each bag of numbers.
+
+    Bags are rows, filled up by `padding_idx`; PyTorch's ``offsets`` into one long row is not there.
 
     Parameters
     ----------
@@ -294,15 +382,32 @@ class EmbeddingBag(Embedding):
         super().__init__(count, size, **options)
         self.mode = mode
 
-    def forward(self, ids: Any) -> Any:
-        """Return one vector per bag, shape (..., size), of numbers of shape (..., bag)."""
-        ids = np.asarray(ids)
+    def forward(self, ids: Any, weights: Any = None) -> Any:
+        """Return one vector per bag.
+
+        Parameters
+        ----------
+        ids : array_like of int, shape (..., bag)
+            The numbers.
+        weights : array_like, shape of `ids`, optional
+            A factor for each vector, in a sum.
+        """
+        ids = self.numbers(ids)
+        ids = ids.numpy() if isinstance(ids, Tensor) else ids
+        if weights is not None and (self.mode != "sum" or np.shape(weights) != ids.shape):
+            raise LayerError(
+                f"EmbeddingBag: found weights of shape {np.shape(weights)} and mode={self.mode!r}; "
+                f"expected one for each number, {ids.shape}, and mode='sum'\n"
+                "  fix: EmbeddingBag(..., mode='sum')"
+            )
         if ids.ndim == 0:
             raise LayerError(
                 "EmbeddingBag: found a single number; expected bags of them, (..., bag)\n"
                 "  fix: use Embedding for single numbers"
             )
         vectors = super().forward(ids)
+        if weights is not None:
+            vectors = vectors * np.expand_dims(as_input(self, weights), -1)
         real = np.ones(ids.shape, np.bool_)
         if self.padding_idx is not None:
             real = ids != self.padding_idx

@@ -1,21 +1,22 @@
-"""Layers on images: convolution and its transpose, pooling, upsampling, padding.
+"""Layers on images: convolution and its transpose.
 
-Knows: parameters, and the rows of ``ops/conv.py`` and ``ops/pool.py``. Does not know: how
-derivatives are taken. Images are (batch, channels, *spatial) everywhere. Read next: ``losses.py``.
+Knows: parameters, and the rows of ``ops/conv.py``. Does not know: how
+derivatives are taken. Images are (batch, channels, *spatial) everywhere. Read next: ``pooling.py``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_edu.core.op import get_op
-from tinygrad_edu.core.tensor import Parameter, Tensor
+from tinygrad_edu.core.tensor import Parameter
 from tinygrad_edu.errors import LayerError, OpError, explain
 from tinygrad_edu.nn.init import as_dtype, as_generator, as_initializer
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Module, as_input
 from tinygrad_edu.ops.arrange import pad
 from tinygrad_edu.ops.conv import (
     INCREASING,
@@ -23,58 +24,66 @@ from tinygrad_edu.ops.conv import (
     PerAxis,
     conv_transpose,
     convolution,
+    frame_of,
     per_axis,
 )
-from tinygrad_edu.ops.pool import (
-    adaptive_avg_pool,
-    avg_pool,
-    global_avg_pool,
-    max_pool,
-    pixel_shuffle,
-    upsample,
-)
+from tinygrad_edu.ops.pool import max_pool
 
 __all__ = [
-    "AdaptiveAvgPool2d",
-    "AvgPool1d",
-    "AvgPool2d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "DepthwiseConv2d",
-    "GlobalAvgPool2d",
-    "MaxPool1d",
-    "MaxPool2d",
-    "PixelShuffle",
-    "Upsample",
-    "ZeroPad2d",
 ]
 
 AXES = ("depth", "height", "width")
+PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+"""What stands around images, and what `pad` calls it."""
 
 
-def _images(layer: Module, x: Any, count: int, channels: int | None = None) -> Any:
-    """Return the input as a Tensor or array; refuse one that is no batch of such images."""
-    x = x if isinstance(x, Tensor) else np.asarray(x)
-    if x.ndim != count + 2 or (channels is not None and x.shape[1] != channels):
-        axes = ", ".join(("length",) if count == 1 else AXES[-count:])
-        name = type(layer).__name__
-        wanted = "channels" if channels is None else f"{channels} channels"
-        raise LayerError(
-            explain(
-                name,
-                f"an input of shape {x.shape} is no batch of images (batch, {wanted}, {axes})",
-                arguments=(("x", x),),
-                fix="give grey images an axis of channels, as in x[:, None], and one image alone "
-                "a batch axis, as in x[None]; flat rows are x.reshape(len(x), channels, ...)",
-            )
-        )
-    return x
+def as_images(layer: Module, x: Any, count: int, channels: int | None = None) -> Any:
+    """Return the input as a Tensor or array; refuse one that is no batch of such images.
+
+    Parameters
+    ----------
+    layer : Module
+        Who is called.
+    x : array_like, shape ``(batch, channels, *spatial)``
+        The input.
+    count : int
+        Number of spatial axes.
+    channels : int, optional
+        How many there must be.
+
+    Raises
+    ------
+    LayerError
+        It has other axes, or another number of channels.
+    """
+    x = as_input(layer, x)
+    if x.ndim == count + 2 and channels in (None, x.shape[1]):
+        return x
+    axes = ", ".join(("length",) if count == 1 else AXES[-count:])
+    name = type(layer).__name__
+    wanted = "channels" if channels is None else f"{channels} channels"
+    problem = f"an input of shape {x.shape} is no batch of images (batch, {wanted}, {axes})"
+    fix = (
+        "give grey images an axis of channels, as in x[:, None], and one image alone a batch axis, "
+        "as in x[None]; flat rows are x.reshape(len(x), channels, ...)"
+    )
+    if x.ndim == count + 2:
+        found = x.shape[1]
+        problem += f": axis 1 has {found}, expected channels={channels}"
+        fix = f"make the layer {name}({found}, ...)"
+        if x.shape[-1] == channels:
+            fix = "channels stand behind the batch: np.moveaxis(x, -1, 1)"
+    raise LayerError(explain(name, problem, arguments=(("x", x),), fix=fix))
 
 
-def _checked(layer: Module, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
+def checked(layer: Module, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
     """Return one integer per axis; refuse what is none."""
     try:
         return per_axis(type(layer).__name__, name, value, count, least)
@@ -82,7 +91,49 @@ def _checked(layer: Module, name: str, value: Any, count: int, least: int = 1) -
         raise LayerError(str(error)) from None
 
 
-def _short(numbers: Sequence[Any]) -> Any:
+def checked_padding(layer: Module, padding: Any, count: int, *, words: bool = True) -> Any:
+    """Return a padding as it was given; refuse one that no input would fit.
+
+    Parameters
+    ----------
+    layer : Module
+        Who was given it.
+    padding : int, tuple or str
+        Numbers, or pairs (before, after), for `count` axes; "same" or "valid" if `words`.
+    """
+    name = type(layer).__name__
+    if isinstance(padding, str):
+        if not words or padding not in ("same", "valid"):
+            known = "'same', 'valid' or numbers" if words else "numbers"
+            raise LayerError(
+                f"{name}: found padding={padding!r}; expected {known}\n"
+                f"  fix: use padding={'same' if words else 1!r}"
+            )
+    elif isinstance(padding, (tuple, list)) and any(isinstance(p, (tuple, list)) for p in padding):
+        pairs = [checked(layer, "padding", pair, 2, 0) for pair in padding]
+        if len(pairs) != count:
+            raise LayerError(
+                f"{name}: found padding={padding!r}; expected a pair (before, after) for each of "
+                f"{count} axes\n  fix: one number pads all sides alike"
+            )
+    else:
+        checked(layer, "padding", padding, count, 0)
+    return padding
+
+
+def one_of(layer: Module, name: str, value: Any, known: Sequence[str]) -> str:
+    """Return an option that is a word; refuse one that is not known."""
+    if not isinstance(value, str) or value not in known:
+        words = [repr(word) for word in known]
+        text = f"{', '.join(words[:-1])} or {words[-1]}" if words[1:] else words[0]
+        raise LayerError(
+            f"{type(layer).__name__}: found {name}={value!r}; expected {text}\n"
+            f"  fix: use {name}={known[0]!r}"
+        )
+    return value
+
+
+def short(numbers: Sequence[Any]) -> Any:
     """Return one number for several that are the same."""
     return numbers[0] if len(set(numbers)) == 1 else tuple(numbers)
 
@@ -108,19 +159,22 @@ class _Convolution(Module):
         dilation: PerAxis = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         activation: str | None = None,
         weight: Any = None,
         rng: np.random.Generator | int | None = None,
         dtype: Any = None,
     ) -> None:
         name = type(self).__name__
-        (self.channels,) = _checked(self, "channels", channels, 1)
-        (self.maps,) = _checked(self, "maps", maps, 1)
-        (self.groups,) = _checked(self, "groups", groups, 1)
-        self.size = _checked(self, "size", size, self.axes)
-        self.stride = _checked(self, "stride", stride, self.axes)
-        self.dilation = _checked(self, "dilation", dilation, self.axes)
-        self.padding = padding
+        (self.channels,) = checked(self, "channels", channels, 1)
+        (self.maps,) = checked(self, "maps", maps, 1)
+        (self.groups,) = checked(self, "groups", groups, 1)
+        self.size = checked(self, "size", size, self.axes)
+        self.stride = checked(self, "stride", stride, self.axes)
+        self.dilation = checked(self, "dilation", dilation, self.axes)
+        self.padding = checked_padding(self, padding, self.axes, words=not self.transposed)
+        modes = ("zeros",) if self.transposed else tuple(PADDING_MODES)
+        self.padding_mode = one_of(self, "padding_mode", padding_mode, modes)
         if self.channels % self.groups or self.maps % self.groups:
             raise LayerError(
                 f"{name}: found groups={groups} for {channels} channels and {maps} maps; expected "
@@ -158,26 +212,43 @@ class _Convolution(Module):
         pool : int or tuple of int
             Size of a max pooling behind the activation, windows side by side.
         """
+        x, padding = as_images(self, x, self.axes, self.channels), self.padding
+        if self.padding_mode != "zeros":
+            around = self.size, self.stride, padding, self.dilation
+            pads = frame_of(type(self).__name__, x.shape, *around).pads
+            x = pad(x, ((0, 0), (0, 0), *pads), mode=PADDING_MODES[self.padding_mode])
+            padding = 0
         return convolution(
-            _images(self, x, self.axes, self.channels),
+            x,
             self.weight,
             self.bias,
             stride=self.stride,
-            padding=self.padding,
+            padding=padding,
             dilation=self.dilation,
             groups=self.groups,
             activation=activation or self.activation,
             pool=pool,
         )
 
+    def multiply_adds(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """Return one per element of a window, for each window and map."""
+        window = math.prod(self.size)
+        if self.transposed:
+            return math.prod(shapes[1]) * window * self.maps // self.groups
+        batch, _, *lengths = shapes[1]
+        around = self.size, self.stride, self.padding, self.dilation
+        out = frame_of(type(self).__name__, (batch, 1, *lengths), *around).out
+        return batch * math.prod(out) * self.maps * window * self.channels // self.groups
+
     def describe(self) -> str:
         """Return the sizes and what is not the default."""
-        text = f"{self.channels}, {self.maps}, {_short(self.size)}"
+        text = f"{self.channels}, {self.maps}, {short(self.size)}"
         for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1)):
             value = getattr(self, name)
-            value = _short(value) if isinstance(value, tuple) else value
+            value = short(value) if isinstance(value, tuple) else value
             text += "" if value == default else f", {name}={value!r}"
         text += "" if self.bias is not None else ", bias=False"
+        text += "" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode!r}"
         return text + (f", activation={self.activation!r}" if self.activation != "identity" else "")
 
 
@@ -194,13 +265,16 @@ class Conv2d(_Convolution):
         From one window to the next.
     padding : int, tuple, or {"same", "valid"}
         Zeros around the images: a number, one per axis, or pairs (before, after); "same" keeps the
-        lengths, divided by the stride.
+        lengths, divided by the stride (PyTorch refuses a stride there).
     dilation : int or tuple of int
         From one element of a window to the next.
     groups : int
         Groups of channels that are convolved apart; a divisor of `channels` and `maps`.
     bias : bool
         Whether there is a bias per map; it begins at 0.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What stands in the padding: zeros, the image mirrored without its edge, its edge, or the
+        image again from the other side.
     activation : {"identity", "sigmoid", "relu", "tanh"}, optional
         What is applied to the result, in the same pass; nothing by default.
     weight : str, initialiser, or array_like, optional
@@ -269,8 +343,8 @@ class DepthwiseConv2d(_Convolution):
     def __init__(
         self, channels: int, size: PerAxis, *, multiplier: int = 1, **options: Any
     ) -> None:
-        (multiplier,) = _checked(self, "multiplier", multiplier, 1)
-        (channels,) = _checked(self, "channels", channels, 1)
+        (multiplier,) = checked(self, "multiplier", multiplier, 1)
+        (channels,) = checked(self, "channels", channels, 1)
         super().__init__(channels, channels * multiplier, size, groups=channels, **options)
 
 
@@ -313,12 +387,12 @@ class ConvTranspose2d(_Convolution):
         **options: Any,
     ) -> None:
         super().__init__(channels, maps, size, **options)
-        self.output_padding = _checked(self, "output_padding", output_padding, self.axes, 0)
+        self.output_padding = checked(self, "output_padding", output_padding, self.axes, 0)
 
     def forward(self, x: Any, activation: str | None = None, pool: PerAxis = 1) -> Any:
         """Return the result, shape ``(batch, maps, *spatial)``; see `Conv2d`."""
         y = conv_transpose(
-            _images(self, x, self.axes, self.channels),
+            as_images(self, x, self.axes, self.channels),
             self.weight,
             self.bias,
             stride=self.stride,
@@ -337,291 +411,7 @@ class ConvTranspose1d(ConvTranspose2d):
     axes = 1
 
 
-# ------------------------------------------------------------------------------ pooling
+class ConvTranspose3d(ConvTranspose2d):
+    """Transpose of a convolution of volumes; see `ConvTranspose2d`."""
 
-
-class MaxPool2d(Module):
-    """The largest element of each window.
-
-    Parameters
-    ----------
-    size : int or tuple of int
-        Of the window.
-    stride : int or tuple of int, optional
-        From one window to the next; `size` by default, so that windows lie side by side.
-    padding : int, tuple, or {"same", "valid"}
-        Around the images, never the largest; less than the window.
-    dilation : int or tuple of int
-        From one element of a window to the next.
-    ceil_mode : bool
-        Whether a last window may reach beyond the image.
-
-    Raises
-    ------
-    LayerError
-        An argument is not as described, or an input is no batch of images.
-    """
-
-    axes: ClassVar[int] = 2
-
-    def __init__(
-        self,
-        size: PerAxis,
-        stride: PerAxis | None = None,
-        *,
-        padding: Padding = 0,
-        dilation: PerAxis = 1,
-        ceil_mode: bool = False,
-    ) -> None:
-        self.size = _checked(self, "size", size, self.axes)
-        self.stride = _checked(self, "stride", size if stride is None else stride, self.axes)
-        self.dilation = _checked(self, "dilation", dilation, self.axes)
-        self.padding, self.ceil_mode = padding, ceil_mode
-
-    def forward(self, x: Any) -> Any:
-        """Return the largest elements."""
-        return max_pool(
-            _images(self, x, self.axes),
-            size=self.size,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            ceil_mode=self.ceil_mode,
-        )
-
-    def as_keyword(self) -> tuple[str, Any] | None:
-        """Return what a convolution before it takes to compute it as well, if it can."""
-        plain = self.stride == self.size and not self.ceil_mode and set(self.dilation) == {1}
-        return ("pool", self.size) if plain and self.padding in (0, "valid") else None
-
-    def describe(self) -> str:
-        """Return the size and what is not the default."""
-        return _pool_text(self, "dilation")
-
-
-class MaxPool1d(MaxPool2d):
-    """The largest element of each window of signals; see `MaxPool2d`."""
-
-    axes = 1
-
-    def as_keyword(self) -> tuple[str, Any] | None:
-        """Return what a convolution before it takes to compute it as well, if it can."""
-        return super().as_keyword()
-
-
-class AvgPool2d(Module):
-    """The mean of each window.
-
-    Parameters
-    ----------
-    size, stride, padding, ceil_mode
-        As of `MaxPool2d`; padding is 0.
-    count_include_pad : bool
-        Whether zeros of the padding count as elements of a mean.
-
-    Raises
-    ------
-    LayerError
-        An argument is not as described, or an input is no batch of images.
-    """
-
-    axes: ClassVar[int] = 2
-
-    def __init__(
-        self,
-        size: PerAxis,
-        stride: PerAxis | None = None,
-        *,
-        padding: Padding = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        self.size = _checked(self, "size", size, self.axes)
-        self.stride = _checked(self, "stride", size if stride is None else stride, self.axes)
-        self.padding, self.ceil_mode = padding, ceil_mode
-        self.count_include_pad = count_include_pad
-
-    def forward(self, x: Any) -> Any:
-        """Return the means."""
-        return avg_pool(
-            _images(self, x, self.axes),
-            size=self.size,
-            stride=self.stride,
-            padding=self.padding,
-            ceil_mode=self.ceil_mode,
-            count_include_pad=self.count_include_pad,
-        )
-
-    def describe(self) -> str:
-        """Return the size and what is not the default."""
-        return _pool_text(self) + ("" if self.count_include_pad else ", count_include_pad=False")
-
-
-class AvgPool1d(AvgPool2d):
-    """The mean of each window of signals; see `AvgPool2d`."""
-
-    axes = 1
-
-
-def _pool_text(layer: Any, *more: str) -> str:
-    text = str(_short(layer.size))
-    text += "" if layer.stride == layer.size else f", stride={_short(layer.stride)}"
-    text += "" if layer.padding == 0 else f", padding={layer.padding!r}"
-    for name in more:
-        value = _short(getattr(layer, name))
-        text += "" if value == 1 else f", {name}={value}"
-    return text + (", ceil_mode=True" if layer.ceil_mode else "")
-
-
-class AdaptiveAvgPool2d(Module):
-    """The means of as many cells as wanted, whatever the size of the images.
-
-    Parameters
-    ----------
-    output_size : int or tuple of (int or None)
-        Number of cells along each axis; ``None`` keeps the image's length.
-
-    Raises
-    ------
-    LayerError
-        An input is no batch of images.
-    """
-
-    def __init__(self, output_size: Any) -> None:
-        self.output_size = output_size
-
-    def forward(self, x: Any) -> Any:
-        """Return the means."""
-        return adaptive_avg_pool(_images(self, x, 2), output_size=self.output_size)
-
-    def describe(self) -> str:
-        """Return the size of the result."""
-        return str(self.output_size)
-
-
-class GlobalAvgPool2d(Module):
-    """The mean of each channel: images (batch, channels, height, width) to (batch, channels)."""
-
-    def forward(self, x: Any) -> Any:
-        """Return the means."""
-        return global_avg_pool(_images(self, x, 2))
-
-
-# ------------------------------------------------------------------------------ larger images
-
-
-class Upsample(Module):
-    """Images resized by the nearest element, or linearly between neighbours.
-
-    Parameters
-    ----------
-    scale_factor : float or tuple of float, optional
-        How often the result is as long, along each axis.
-    size : int or tuple of int, optional
-        Instead of a factor the lengths of the result.
-    mode : {"nearest", "linear", "bilinear", "trilinear"}
-        The last three are one: linear along each axis that there is.
-    align_corners : bool
-        Whether the first and last elements of image and result lie on each other, else their
-        borders do; only for linear.
-
-    Raises
-    ------
-    OpError
-        Called with images to which the arguments do not fit.
-    """
-
-    def __init__(
-        self,
-        scale_factor: float | Sequence[float] | None = None,
-        *,
-        size: PerAxis | None = None,
-        mode: str = "nearest",
-        align_corners: bool = False,
-    ) -> None:
-        if (scale_factor is None) == (size is None):
-            raise LayerError(
-                f"Upsample: found scale_factor={scale_factor!r}, size={size!r}; expected one of "
-                "them\n  fix: Upsample(2) doubles the lengths"
-            )
-        self.scale_factor, self.size = scale_factor, size
-        self.mode, self.align_corners = mode, align_corners
-
-    def forward(self, x: Any) -> Any:
-        """Return the resized images."""
-        return upsample(
-            x if isinstance(x, Tensor) else np.asarray(x),
-            size=self.size,
-            scale_factor=self.scale_factor,
-            mode=self.mode,
-            align_corners=self.align_corners,
-        )
-
-    def describe(self) -> str:
-        """Return the factor or size, and the mode."""
-        text = str(self.scale_factor) if self.size is None else f"size={self.size}"
-        text += "" if self.mode == "nearest" else f", mode={self.mode!r}"
-        return text + (", align_corners=True" if self.align_corners else "")
-
-
-class ZeroPad2d(Module):
-    """Zeros around images.
-
-    Parameters
-    ----------
-    padding : int or tuple
-        A number for all sides, (height, width), or pairs (before, after) for each.
-
-    Raises
-    ------
-    LayerError
-        The padding is not as described, or an input is no batch of images.
-    """
-
-    def __init__(self, padding: Any) -> None:
-        if isinstance(padding, tuple) and any(isinstance(p, (tuple, list)) for p in padding):
-            pairs = [_checked(self, "padding", pair, 2, 0) for pair in padding]
-        else:
-            pairs = [(p, p) for p in _checked(self, "padding", padding, 2, 0)]
-        if len(pairs) != 2:
-            raise LayerError(
-                f"ZeroPad2d: found padding={padding!r}; expected a pair for each of two axes\n"
-                "  fix: ZeroPad2d(((top, bottom), (left, right)))"
-            )
-        self.padding = tuple(pairs)
-
-    def forward(self, x: Any) -> Any:
-        """Return the padded images."""
-        return pad(_images(self, x, 2), ((0, 0), (0, 0), *self.padding))
-
-    def describe(self) -> str:
-        """Return the padding."""
-        return str(self.padding)
-
-
-class PixelShuffle(Module):
-    """Channels moved into space: (batch, r² c, height, width) to (batch, c, r height, r width).
-
-    Parameters
-    ----------
-    factor : int
-        How often the result is as long along each axis, r.
-
-    Raises
-    ------
-    LayerError
-        The factor is not at least 1.
-    OpError
-        An input has no multiple of r² channels.
-    """
-
-    def __init__(self, factor: int) -> None:
-        (self.factor,) = _checked(self, "factor", factor, 1)
-
-    def forward(self, x: Any) -> Any:
-        """Return the larger images."""
-        return pixel_shuffle(_images(self, x, 2), factor=self.factor)
-
-    def describe(self) -> str:
-        """Return the factor."""
-        return str(self.factor)
+    axes = 3

@@ -11,6 +11,25 @@ net of one seed begin alike.
 used as ``x @ W`` they are its two sizes; of a convolution's ``(out, in, *kernel)`` they are
 ``in`` and ``out`` times the size of the kernel.
 
+What layers begin with, and why:
+
+==========================================  =====================================================
+`Linear`, convolutions before ReLU          "he": ReLU takes half of the variance away, which the
+                                            factor 2 gives back
+`Linear`, convolutions before others        "xavier": the variance of values and of gradients
+                                            stays the same through layers that are nearly linear
+`Embedding`                                 normal of deviation 0.01, the book's: words begin alike
+recurrent cells                             uniform in ±1/√size, so that a state of `size` numbers
+                                            moves by about one; the LSTM's forget gate has bias 1
+`Bilinear`                                  uniform in ±1/√fan_left
+normalisations                              scale 1, shift 0: nothing but the normalisation
+`PReLU`                                     slope 1/4, the paper's
+biases                                      0
+==========================================  =====================================================
+
+PyTorch draws most weights, and biases too, uniformly in ±1/√fan_in, for reasons of history: that is
+``weight=he_uniform(gain=3 ** -0.5)``.
+
 The default dtype and the default generator belong to the whole process, not to a thread.
 """
 
@@ -30,8 +49,11 @@ __all__ = [
     "Initializer",
     "as_generator",
     "as_initializer",
+    "calculate_gain",
     "constant",
     "default_generator",
+    "dirac",
+    "eye",
     "fans",
     "get_default_dtype",
     "he_normal",
@@ -45,6 +67,8 @@ __all__ = [
     "ones",
     "orthogonal",
     "set_default_dtype",
+    "sparse",
+    "trunc_normal",
     "truncated_normal",
     "uniform",
     "xavier_normal",
@@ -165,6 +189,47 @@ def constant(value: float) -> Initializer:
     return lambda shape, _rng, dtype: np.full(shape, value, dtype)
 
 
+_GAINS = {
+    "linear": 1.0,
+    "identity": 1.0,
+    "conv": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "selu": 3 / 4,
+}
+
+
+def calculate_gain(activation: str, slope: float = 0.01) -> float:
+    r"""Return the factor by which an activation wants initial weights to be larger.
+
+    Parameters
+    ----------
+    activation : {"linear", "identity", "conv", "sigmoid", "tanh", "relu", "leaky_relu", "selu"}
+        What follows the layer.
+    slope : float
+        Of "leaky_relu" for negative numbers; the gain is :math:`\sqrt{2 / (1 + slope^2)}`.
+
+    Raises
+    ------
+    LayerError
+        The gain of that activation is not known.
+
+    References
+    ----------
+    He et al. 2015, eq. 10 and 15 (see `he_normal`) for the rectifiers; 5/3 and 3/4 are the values
+    that have become usual (PyTorch's), for a variance that settles near 1.
+    """
+    if activation == "leaky_relu":
+        return math.sqrt(2 / (1 + slope**2))
+    if activation not in _GAINS:
+        raise LayerError(
+            f"calculate_gain: found {activation!r}; expected one of {', '.join(_GAINS)}, "
+            "leaky_relu\n  fix: 'linear' gives 1, and a gain may be any number"
+        )
+    return _GAINS[activation]
+
+
 def zeros() -> Initializer:
     """Return the initialiser that fills with 0."""
     return constant(0.0)
@@ -217,6 +282,101 @@ def truncated_normal(std: float = 0.01, mean: float = 0.0, cut: float = 2.0) -> 
     return draw
 
 
+trunc_normal = truncated_normal
+
+
+def eye() -> Initializer:
+    """Return the initialiser of matrices with ones on the diagonal: a layer that changes nothing.
+
+    For square ones, that is; of others the first numbers are passed on.
+    """
+
+    def draw(shape: Shape, _rng: np.random.Generator, dtype: Any) -> Array:
+        if len(shape) != 2:
+            raise LayerError(
+                f"eye: found shape {shape}; expected a matrix\n  fix: dirac() is that of kernels"
+            )
+        return np.eye(*shape, dtype=dtype)
+
+    return draw
+
+
+def dirac(groups: int = 1) -> Initializer:
+    """Return the initialiser of kernels that pass channels on: 1 in the middle, else 0.
+
+    Parameters
+    ----------
+    groups : int
+        Of the convolution: the channels of each group are passed on.
+    """
+
+    def draw(shape: Shape, _rng: np.random.Generator, dtype: Any) -> Array:
+        if len(shape) < 3 or groups < 1 or shape[0] % groups:
+            raise LayerError(
+                f"dirac: found shape {shape} and groups={groups}; expected a kernel (out, in, ...) "
+                "whose outputs are a multiple of the groups\n  fix: eye() is that of matrices"
+            )
+        kernel, each = np.zeros(shape, dtype), shape[0] // groups
+        middle = tuple(n // 2 for n in shape[2:])
+        for out in range(shape[0]):
+            if out % each < shape[1]:
+                kernel[(out, out % each, *middle)] = 1
+        return kernel
+
+    return draw
+
+
+def sparse(sparsity: float, std: float = 0.01) -> Initializer:
+    """Return the initialiser that draws normally, and leaves 0 in a share of each unit's inputs.
+
+    Parameters
+    ----------
+    sparsity : float
+        The share of zeros, fraction in [0, 1].
+    std : float
+        Of the others.
+
+    References
+    ----------
+    J. Martens, "Deep learning via Hessian-free optimization", ICML 2010, section 5.
+    """
+    _at_least_0("sparse", "std", std)
+    if not 0 <= sparsity <= 1:
+        raise LayerError(
+            f"sparse: found sparsity={sparsity!r}; expected a fraction in [0, 1]\n"
+            "  fix: sparse(0.9) leaves a tenth"
+        )
+
+    def draw(shape: Shape, rng: np.random.Generator, dtype: Any) -> Array:
+        if len(shape) != 2:
+            raise LayerError(
+                f"sparse: found shape {shape}; expected a matrix (fan_in, fan_out)\n"
+                "  fix: use normal(std) for others"
+            )
+        values = np.asarray(std * rng.standard_normal(shape))
+        count = math.ceil(sparsity * shape[0])
+        for unit in range(shape[1]):
+            values[rng.permutation(shape[0])[:count], unit] = 0
+        return values.astype(dtype)
+
+    return draw
+
+
+def _fan(name: str, mode: str) -> Callable[[int, int], float]:
+    """Return 1 / fan as a function of both fans."""
+    ways: dict[str, Callable[[int, int], float]] = {
+        "fan_in": lambda fan_in, _: 1 / fan_in,
+        "fan_out": lambda _, fan_out: 1 / fan_out,
+        "fan_avg": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    }
+    if mode not in ways:
+        raise LayerError(
+            f"{name}: found mode={mode!r}; expected {', '.join(map(repr, ways))}\n"
+            "  fix: 'fan_in' keeps the variance of values, 'fan_out' that of gradients"
+        )
+    return ways[mode]
+
+
 def _scaled(
     name: str, gain: float, even: bool, variance: Callable[[int, int], float]
 ) -> Initializer:
@@ -261,29 +421,32 @@ def xavier_uniform(gain: float = 1.0) -> Initializer:
     return _scaled("xavier_uniform", gain, True, lambda fan_in, fan_out: 2 / (fan_in + fan_out))
 
 
-def he_normal(gain: float = math.sqrt(2)) -> Initializer:
+def he_normal(gain: float = math.sqrt(2), *, mode: str = "fan_in") -> Initializer:
     r"""Return the initialiser of standard deviation :math:`\sqrt{2 / fan_{in}}`, for ReLU.
 
     Parameters
     ----------
     gain : float
-        A factor of :math:`\sqrt{1 / fan_{in}}`.
+        A factor of :math:`\sqrt{1 / fan_{in}}`; see `calculate_gain`.
+    mode : {"fan_in", "fan_out", "fan_avg"}
+        Which number of connections counts: that of inputs keeps the variance of values through the
+        layers, that of outputs the variance of gradients.
 
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", ICCV 2015, eq. 10.
     """
-    return _scaled("he_normal", gain, False, lambda fan_in, _: 1 / fan_in)
+    return _scaled("he_normal", gain, False, _fan("he_normal", mode))
 
 
-def he_uniform(gain: float = math.sqrt(2)) -> Initializer:
+def he_uniform(gain: float = math.sqrt(2), *, mode: str = "fan_in") -> Initializer:
     r"""Return the initialiser that is uniform up to :math:`\sqrt{6 / fan_{in}}`, for ReLU.
 
     References
     ----------
     He et al. 2015, eq. 10 (see `he_normal`).
     """
-    return _scaled("he_uniform", gain, True, lambda fan_in, _: 1 / fan_in)
+    return _scaled("he_uniform", gain, True, _fan("he_uniform", mode))
 
 
 kaiming_normal, kaiming_uniform = he_normal, he_uniform
@@ -360,22 +523,24 @@ INITIALIZERS: dict[str, Initializer] = {
     "lecun_normal": lecun_normal(),
     "lecun_uniform": lecun_uniform(),
     "orthogonal": orthogonal(),
+    "eye": eye(),
 }
 """Initialisers that a layer takes by name."""
 
 
 def as_initializer(given: Any) -> Initializer:
-    """Return an initialiser: by its name, itself, or one that copies an array.
+    """Return an initialiser: by its name, itself, for a standard deviation, or to copy an array.
 
     Parameters
     ----------
-    given : str, initialiser, or array_like
-        An array must have the shape that is asked for.
+    given : str, initialiser, float, or array_like
+        A number is the standard deviation of a normal distribution. An array must have the shape
+        that is asked for.
 
     Raises
     ------
     LayerError
-        No initialiser has that name, or it is neither of the three.
+        No initialiser has that name, or it is none of these.
     """
     if isinstance(given, str):
         if given in INITIALIZERS:
@@ -385,6 +550,8 @@ def as_initializer(given: Any) -> Initializer:
             f"initialiser: none is called {given!r}{f', nearest: {close[0]!r}' if close else ''}\n"
             f"  fix: use one of {', '.join(INITIALIZERS)}"
         )
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return normal(given)
     if isinstance(given, (np.ndarray, list, tuple)):
         array = np.array(given)
         return lambda shape, _rng, dtype: _copied(array, shape, dtype)
@@ -392,8 +559,8 @@ def as_initializer(given: Any) -> Initializer:
         initializer: Initializer = given
         return initializer
     raise LayerError(
-        f"initialiser: found {given!r}; expected a name, an initialiser or an array\n"
-        "  fix: for random numbers of one standard deviation, pass normal(std)"
+        f"initialiser: found {given!r}; expected a name, a standard deviation, an "
+        "initialiser or an array\n  fix: 'he', 'xavier', 0.01, or normal(0.01)"
     )
 
 

@@ -7,16 +7,18 @@ Read next: ``containers.py``, ``normalization.py``, ``regularization.py``, ``rec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 
-from tinygrad_edu.core.tensor import Parameter, Tensor
-from tinygrad_edu.errors import LayerError, explain
+from tinygrad_edu.core.tensor import Parameter
+from tinygrad_edu.errors import LayerError, TinygradEduError, explain
 from tinygrad_edu.nn.activations import ReLU, Sigmoid, Tanh
 from tinygrad_edu.nn.init import as_dtype, as_generator, as_initializer
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Module, as_input
+from tinygrad_edu.ops.arrange import unflatten
 from tinygrad_edu.ops.fused import linear
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Linear",
     "ModuleList",
     "Sequential",
+    "Unflatten",
 ]
 
 FUSED = ("identity", "sigmoid", "relu", "tanh")
@@ -101,7 +104,7 @@ class Linear(Module):
         activation : str, optional
             One to apply instead of the layer's own.
         """
-        x = x if isinstance(x, Tensor) else np.asarray(x)
+        x = as_input(self, x)
         if x.ndim == 0 or x.shape[-1] != self.fan_in:
             if x.ndim > 2 and np.prod(x.shape[1:]) == self.fan_in:
                 fix = "flatten images first, as in x.reshape(len(x), -1) or Flatten()"
@@ -112,12 +115,16 @@ class Linear(Module):
             raise LayerError(
                 explain(
                     "Linear",
-                    f"an input of shape {x.shape} does not end in fan_in={self.fan_in}",
+                    f"an input of shape {x.shape} does not end in fan_in={self.fan_in} features",
                     arguments=(("x", x), ("weight", self.weight)),
                     fix=fix,
                 )
             )
         return linear(x, self.weight, self.bias, activation=activation or self.activation)
+
+    def multiply_adds(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """Return one per input and output of each row."""
+        return math.prod(shapes[0]) * self.fan_in
 
     def describe(self) -> str:
         """Return the sizes and what is not the default."""
@@ -155,6 +162,18 @@ class _Listed(Module):
             module = Lambda(module)
         self.layers.append(module)
         self._told = False
+        return self
+
+    def extend(self, modules: Iterable[Any]) -> Self:
+        """Return the container, with more modules."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def insert(self, place: int, module: Any) -> Self:
+        """Return the container, with one more module before a place."""
+        self.append(module)
+        self.layers.insert(place, self.layers.pop())
         return self
 
     def __len__(self) -> int:
@@ -221,13 +240,25 @@ class Sequential(_Listed):
             try:
                 x, done = layer(x, **absorbed), len(absorbed)
             except Exception as error:
-                known = f"{type(layer).__name__}({layer.describe()})"
-                error.add_note(f"in layer {place} of a {type(self).__name__}, {known}")
+                _told_where(error, f"in layer {place} of a {type(self).__name__}, {_head(layer)}")
                 raise
         return x
 
     def _of(self, modules: list[Module]) -> Self:
         return type(self)(*modules)
+
+
+def _head(layer: Module) -> str:
+    return f"{type(layer).__name__}({'...' if layer.children() else layer.describe()})"
+
+
+def _told_where(error: Exception, place: str) -> None:
+    """Say in the text of an error which layer refused; in a note, if the text is not ours."""
+    if not isinstance(error, TinygradEduError) or len(error.args) != 1:
+        error.add_note(place)
+        return
+    text, fix, rest = str(error.args[0]).partition("\n  fix: ")
+    error.args = (f"{text}\n  {place}{fix}{rest}",)
 
 
 _FUSED_MODULES: dict[type[Module], str] = {Sigmoid: "sigmoid", ReLU: "relu", Tanh: "tanh"}
@@ -241,12 +272,12 @@ def _absorbed(layer: Any, following: Sequence[Any]) -> dict[str, Any]:
     """
     keywords: dict[str, Any] = {}
     open_ = list(vars(type(layer)).get("absorbs", ()))
-    if not open_ or "forward" in vars(layer):
+    if not open_ or layer.watched():
         return keywords
     if layer.activation != "identity":
         open_.remove("activation")
     for module in following:
-        keyword = None if "forward" in vars(module) else _as_keyword(module)
+        keyword = None if module.watched() else _as_keyword(module)
         if keyword is None or keyword[0] not in open_:
             break
         keywords[keyword[0]] = keyword[1]
@@ -308,12 +339,13 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """All axes from `start` on made into one: images into rows of numbers.
+    """The axes from `start` to `end` made into one: images into rows of numbers.
 
     Parameters
     ----------
-    start : int
-        The first axis that goes; 1 keeps the axis of the batch.
+    start, end : int
+        The first and the last axis that go; 1 keeps the axis of the batch, and a negative `end`
+        counts from the last axis.
 
     Raises
     ------
@@ -321,25 +353,82 @@ class Flatten(Module):
         `start` is negative, or an input has fewer axes.
     """
 
-    def __init__(self, start: int = 1) -> None:
-        if start < 0:
-            raise LayerError(f"Flatten: found start={start}; expected 0 or more\n  fix: Flatten()")
-        self.start = start
+    def __init__(self, start: int = 1, end: int = -1) -> None:
+        if start < 0 or 0 <= end < start:
+            raise LayerError(
+                f"Flatten: found start={start}, end={end}; expected a start of 0 or more and an "
+                "end not before it\n  fix: Flatten()"
+            )
+        self.start, self.end = start, end
 
     def forward(self, x: Any) -> Any:
-        """Return `x` with the axes from `start` on in one."""
-        x = x if isinstance(x, Tensor) else np.asarray(x)
-        if x.ndim < self.start:
+        """Return `x` with the axes from `start` to `end` in one."""
+        x = as_input(self, x)
+        last = self.end + x.ndim if self.end < 0 else self.end
+        # A batch of plain numbers becomes rows of one number each.
+        if x.ndim < self.start or last >= x.ndim or last < self.start - 1:
             raise LayerError(
-                f"Flatten: found an input of shape {x.shape}; expected at least {self.start} axes\n"
-                "  fix: give a batch, as in x[None]"
+                f"Flatten: found an input of shape {x.shape}; expected at least "
+                f"{max(self.start, self.end + 1)} axes\n  fix: give a batch, as in x[None]"
             )
-        width = int(np.prod(x.shape[self.start :]))
-        return np.reshape(x, (*x.shape[: self.start], width))
+        width = int(np.prod(x.shape[self.start : last + 1]))
+        return np.reshape(x, (*x.shape[: self.start], width, *x.shape[last + 1 :]))
 
     def describe(self) -> str:
-        """Return the first axis, if it is not the default."""
-        return "" if self.start == 1 else f"start={self.start}"
+        """Return the axes, if they are not the default."""
+        text = "" if self.start == 1 else f"start={self.start}"
+        if self.end != -1:
+            text += (", " if text else "") + f"end={self.end}"
+        return text
+
+
+class Unflatten(Module):
+    """One axis made into several: rows of numbers into images.
+
+    Parameters
+    ----------
+    axis : int
+        The axis that goes.
+    shape : tuple of int
+        What it becomes; one length may be -1, which is computed.
+
+    Raises
+    ------
+    LayerError
+        The arguments are not as described.
+    OpError
+        An axis of an input cannot become that.
+
+    Examples
+    --------
+    >>> Unflatten(1, (1, 28, 28))(np.zeros((5, 784), np.float32)).shape
+    (5, 1, 28, 28)
+    """
+
+    def __init__(self, axis: int, shape: Sequence[int]) -> None:
+        whole = isinstance(shape, (tuple, list)) and all(
+            isinstance(n, (int, np.integer)) and n >= -1 for n in shape
+        )
+        if not whole or not shape or list(shape).count(-1) > 1 or not isinstance(axis, int):
+            raise LayerError(
+                f"Unflatten: found axis={axis!r}, shape={shape!r}; expected an axis and the "
+                "lengths that it becomes\n  fix: Unflatten(1, (channels, height, width))"
+            )
+        self.axis, self.shape = axis, tuple(int(n) for n in shape)
+
+    def forward(self, x: Any) -> Any:
+        """Return `x` with several axes in the place of one."""
+        x = as_input(self, x)
+        if not -x.ndim <= self.axis < x.ndim:
+            raise LayerError(
+                f"Unflatten: found an input of shape {x.shape}; expected one with axis "
+                f"{self.axis}\n  fix: give a batch, as in x[None]"
+            )
+        return unflatten(x, axis=self.axis, shape=self.shape)
+
+    def describe(self) -> str:
+        """Return the axis and what it becomes."""
+        return f"{self.axis}, {self.shape}"
 
 
 # ------------------------------------------------------------------------------ sizes

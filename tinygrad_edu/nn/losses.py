@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_edu.core.op import Op, get_op
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import LabelError, LayerError, explain
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Module, as_input
 
 __all__ = [
     "BCELoss",
@@ -95,7 +95,7 @@ class Loss(Module):
 
     def forward(self, *arrays: Any) -> Any:
         """Return the row applied to results and targets, in the order of its arguments."""
-        return self.op(*arrays, **self.params)
+        return self.op(*(as_input(self, array) for array in arrays), **self.params)
 
     def describe(self) -> str:
         """Return the parameters that were given."""

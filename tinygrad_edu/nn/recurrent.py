@@ -11,15 +11,17 @@ I. Sutskever, "An empirical exploration of recurrent network architectures", ICM
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_edu.core.tensor import Parameter, Tensor, constant
+from tinygrad_edu.core.tensor import Parameter, constant
 from tinygrad_edu.errors import LayerError
 from tinygrad_edu.nn.init import as_dtype, as_generator, uniform
 from tinygrad_edu.nn.layers import positive
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Buffer, Module, as_input
 from tinygrad_edu.nn.regularization import Dropout
 from tinygrad_edu.ops.fused import linear
 from tinygrad_edu.ops.recurrent import (
@@ -30,6 +32,9 @@ from tinygrad_edu.ops.recurrent import (
     rnn_cell,
     rnn_scan,
 )
+
+SHUT = 1e4
+"""A number whose sigmoid is 1, and of its negative 0, to the last bit, whatever is added."""
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
@@ -68,21 +73,47 @@ class _Cell(Module):
 
     def checked(self, x: Any) -> Any:
         """Return the input of a step, if it has as many numbers as the cell takes."""
-        x = x if isinstance(x, Tensor) else np.asarray(x)
-        if x.ndim not in (1, 2) or x.shape[-1] != self.fan_in:
+        x = as_input(self, x)
+        if x.ndim not in (1, 2):
             raise LayerError(
                 f"{type(self).__name__}: found an input of shape {x.shape}; expected (batch, "
                 f"{self.fan_in})\n  fix: a cell takes one step, as in cell(x[:, t], state)"
             )
+        _check_features(self, x)
         return x
+
+    def multiply_adds(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """Return one per weight of each sample."""
+        batch = math.prod(shapes[1]) // self.fan_in
+        return batch * (self.fan_in + self.size) * self.gates * self.size
 
     def scan(self, z: Any, state: Any, reverse: bool) -> tuple[Any, Any]:
         """Return the results of all steps, time first, and the last state, of projected inputs."""
         raise NotImplementedError
 
+    def resting(self, z: Any, mask: Any) -> Any:  # noqa: ARG002 - for the LSTM
+        """Return projected inputs that leave in padding what cannot be looked up afterwards."""
+        return z
+
+    def ended(self, last: Any, h: Any) -> Any:  # noqa: ARG002 - for the LSTM
+        """Return the state after the last real step, at which the result was `h`."""
+        return h
+
     def describe(self) -> str:
         """Return the sizes and what is not the default."""
         return f"{self.fan_in}, {self.size}" + ("" if self.bias is not None else ", bias=False")
+
+
+def _check_features(layer: Any, x: Any) -> None:
+    """Refuse an input whose steps have another number of features than the layer takes."""
+    found = x.shape[-1]
+    if found != layer.fan_in:
+        name = type(layer).__name__
+        raise LayerError(
+            f"{name}: found {found} features on the last axis of an input of shape {x.shape}; "
+            f"expected fan_in={layer.fan_in}\n"
+            f"  fix: make the layer {name}({found}, {layer.size}), or give {layer.fan_in} features"
+        )
 
 
 def _last(states: Any, h: Any, reverse: bool) -> Any:
@@ -187,6 +218,15 @@ class LSTMCell(_Cell):
         states = packed[:-1]
         return states, (_last(states, state[0], reverse), packed[-1])
 
+    def resting(self, z: Any, mask: Any) -> Any:
+        """Return projected inputs that keep the cell in padding: nothing in, nothing forgotten."""
+        gates = np.repeat([-SHUT, SHUT, 0, 0], self.size).astype(z.dtype)
+        return np.where(mask, z, gates)
+
+    def ended(self, last: Any, h: Any) -> Any:
+        """Return the pair after the last real step."""
+        return h, last[1]
+
 
 class GRUCell(_Cell):
     """One step of a gated recurrent unit.
@@ -241,6 +281,8 @@ class _Recurrent(Module):
     """Cells over sequences: several layers, one or two directions."""
 
     cell: ClassVar[type[_Cell]]
+    parts: ClassVar[tuple[str, ...]] = ("h",)
+    """What the arrays of a state are called."""
 
     def __init__(
         self,
@@ -278,9 +320,11 @@ class _Recurrent(Module):
             for _ in range(self.directions)
         ]
         self.dropout = Dropout(dropout, rng=None if rng is None else generator.spawn(1)[0])
-        self._kept: Any = None
+        if stateful:
+            nothing = np.zeros((layers, 0, size), self.cells[0].w_h.dtype)
+            self.kept = {name: Buffer(nothing, free=1) for name in self.parts}
 
-    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, state: Any = None, *, lengths: Any = None) -> tuple[Any, Any]:
         """Return the results of the last layer at all steps, and the state after the last step.
 
         Parameters
@@ -290,6 +334,10 @@ class _Recurrent(Module):
         state : array_like, shape (layers · directions, batch, size), optional
             The state before the first step, of an LSTM a pair; zeros by default, or what a
             stateful layer kept.
+        lengths : array_like of int, shape (batch,), optional
+            How many steps of each sequence are real, at least 1; what is behind them is padding.
+            Results of padding are 0, the state is that after the last real step, and the backward
+            direction begins there.
 
         Returns
         -------
@@ -298,37 +346,70 @@ class _Recurrent(Module):
         state : Tensor, or pair of Tensor, shape (layers · directions, batch, size)
             Layer by layer, of each the forward direction first.
         """
-        x = x if isinstance(x, Tensor) else np.asarray(x)
-        if x.ndim != 3 or x.shape[-1] != self.fan_in:
+        x = as_input(self, x)
+        if x.ndim != 3:
             form = "(batch, steps" if self.batch_first else "(steps, batch"
             raise LayerError(
                 f"{type(self).__name__}: found an input of shape {x.shape}; expected {form}, "
                 f"{self.fan_in})\n  fix: give a batch, as in x[None]"
             )
+        _check_features(self, x)
         if self.batch_first:
             x = np.swapaxes(x, 0, 1)
-        before = self._before(x.shape[1], self._kept if state is None else state)
-        after: list[Any] = []
+        real = None if lengths is None else _Lengths(self, lengths, *x.shape[:2])
+        if state is None and self.stateful:
+            state = self._going_on()
+        before, after = self._before(x.shape[1], state), []
         for layer in range(self.layers):
             if layer:
                 x = self.dropout(x)
             results = []
             for direction in range(self.directions):
                 number = layer * self.directions + direction
-                cell = self.cells[number]
-                z = linear(x, cell.w_x, cell.bias)
-                states, last = cell.scan(z, before[number], direction == 1)
+                states, last = self._scanned(self.cells[number], x, before[number], direction, real)
                 results.append(states)
                 after.append(last)
             x = results[0] if len(results) == 1 else np.concatenate(results, axis=-1)
         gathered = self._gathered(after)
         if self.stateful:
-            self._kept = self._detached(gathered)
+            for buffer, part in zip(self.kept.values(), self._arrays(gathered), strict=True):
+                buffer.data = np.array(part.numpy(), dtype=self.cells[0].w_h.dtype)
         return (np.swapaxes(x, 0, 1) if self.batch_first else x), gathered
+
+    def _scanned(
+        self, cell: _Cell, x: Any, before: Any, direction: int, real: _Lengths | None
+    ) -> tuple[Any, Any]:
+        """Return the results of one cell at all steps, and the state after the last."""
+        if real is None:
+            return cell.scan(linear(x, cell.w_x, cell.bias), before, direction == 1)
+        # Each sequence is turned within its own length, so that padding is at the end either way.
+        x = real.turned(real.cleared(x)) if direction else real.cleared(x)
+        z = cell.resting(linear(x, cell.w_x, cell.bias), real.mask)
+        states, last = cell.scan(z, before, False)
+        last = cell.ended(last, real.ends(states))
+        states = real.cleared(states)
+        return (real.turned(states) if direction else states), last
 
     def reset_state(self) -> None:
         """Forget the state that a stateful layer kept from the last call."""
-        self._kept = None
+        if self.stateful:
+            for buffer in self.kept.values():
+                buffer.data = buffer.data[:, :0].copy()
+
+    def _going_on(self) -> Any:
+        """Return the state that was kept, ``None`` if there is none."""
+        arrays = [buffer.data for buffer in self.kept.values()]
+        if arrays[0].shape[1] == 0:
+            return None
+        tensors = tuple(constant(array.copy()) for array in arrays)
+        return tensors if len(tensors) > 1 else tensors[0]
+
+    def multiply_adds(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """Return one per weight of each step and sample."""
+        steps = math.prod(shapes[1]) // self.fan_in
+        return sum(
+            steps * (cell.fan_in + cell.size) * cell.gates * cell.size for cell in self.cells
+        )
 
     def _before(self, batch: int, state: Any) -> list[Any]:
         """Return the state before the first step of each cell."""
@@ -346,7 +427,7 @@ class _Recurrent(Module):
                     f"{expected}\n  fix: call reset_state() before a batch of another size"
                 )
 
-    # A state is one array; the LSTM's, a pair of them, overrides these four.
+    # A state is one array; the LSTM's, a pair of them, overrides these three.
 
     def _arrays(self, state: Any) -> tuple[Any, ...]:
         return (state,)
@@ -357,9 +438,6 @@ class _Recurrent(Module):
     def _gathered(self, states: list[Any]) -> Any:
         return np.stack(states)
 
-    def _detached(self, state: Any) -> Any:
-        return state.detach()
-
     def describe(self) -> str:
         """Return the sizes and what is not the default."""
         text = f"{self.fan_in}, {self.size}"
@@ -369,8 +447,40 @@ class _Recurrent(Module):
         return text + (", stateful=True" if self.stateful else "")
 
 
+class _Lengths:
+    """How many steps of each sequence are real, for arrays (steps, batch, ...)."""
+
+    def __init__(self, layer: Module, lengths: Any, steps: int, batch: int) -> None:
+        found = np.asarray(lengths)
+        fits = found.shape == (batch,) and found.dtype.kind in "iu"
+        if not fits or (batch and not 1 <= found.min() <= found.max() <= steps):
+            raise LayerError(
+                f"{type(layer).__name__}: found lengths={lengths!r}; expected {batch} integers "
+                f"from 1 to {steps}\n  fix: count the real steps, as in (ids != 0).sum(axis=1)"
+            )
+        times = np.arange(steps)[:, None]
+        self.batch, self.last = np.arange(batch), found - 1
+        self.mask = (times < found)[..., None]
+        self.order = np.where(times < found, self.last - times, times)
+
+    def cleared(self, x: Any) -> Any:
+        """Return `x` with 0 in place of padding."""
+        return np.where(self.mask, x, np.zeros((), x.dtype))
+
+    def turned(self, x: Any) -> Any:
+        """Return `x` with the real steps of each sequence in reverse."""
+        return x[self.order, self.batch]
+
+    def ends(self, x: Any) -> Any:
+        """Return the last real step of each sequence."""
+        return x[self.last, self.batch]
+
+
 class RNN(_Recurrent):
     """Plain recurrent layers over sequences.
+
+    Sequences of different lengths are one padded array with ``lengths``; PyTorch's PackedSequence
+    and the LSTM's ``proj_size`` are not there.
 
     Parameters
     ----------
@@ -387,7 +497,8 @@ class RNN(_Recurrent):
         Rate of dropout between layers, fraction in [0, 1].
     stateful : bool
         Whether a call begins with the state that the last one ended with; no gradient flows back
-        into that call. ``reset_state()`` begins anew. The state is not part of ``state_dict()``.
+        into that call, which is truncated backpropagation through time. ``reset_state()`` begins
+        anew. The state is kept in buffers, so that a saved run goes on exactly.
     rng : Generator or int, optional
         Where weights and dropout are drawn from; the generator of `manual_seed` by default.
     dtype : dtype, optional
@@ -424,6 +535,7 @@ class LSTM(_Recurrent):
     """
 
     cell = LSTMCell
+    parts = ("h", "c")
 
     def _arrays(self, state: Any) -> tuple[Any, ...]:
         return tuple(state)
@@ -433,6 +545,3 @@ class LSTM(_Recurrent):
 
     def _gathered(self, states: list[Any]) -> Any:
         return np.stack([h for h, _ in states]), np.stack([c for _, c in states])
-
-    def _detached(self, state: Any) -> Any:
-        return state[0].detach(), state[1].detach()

@@ -15,7 +15,7 @@ from tinygrad_edu.core.op import Op
 from tinygrad_edu.core.tensor import Tensor, constant
 from tinygrad_edu.errors import LayerError
 from tinygrad_edu.nn.init import as_generator, default_generator
-from tinygrad_edu.nn.module import Module
+from tinygrad_edu.nn.module import Module, as_input
 from tinygrad_edu.ops.special import (
     alpha_dropout,
     dropout,
@@ -30,6 +30,8 @@ __all__ = [
     "Dropout",
     "Dropout1d",
     "Dropout2d",
+    "Dropout3d",
+    "FeatureAlphaDropout",
     "GaussianDropout",
     "GaussianNoise",
 ]
@@ -78,9 +80,13 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         """Return `x` with elements dropped in training mode, `x` itself in evaluation mode."""
+        x = as_input(self, x)
         if not self.training or self.p == 0:
             return x
-        x = x if isinstance(x, Tensor) else constant(np.asarray(x))
+        return self.dropped(x if isinstance(x, Tensor) else constant(x))
+
+    def dropped(self, x: Any) -> Any:
+        """Return `x` with elements dropped."""
         return self.op(x, self.p, rng=self.rng)
 
     def describe(self) -> str:
@@ -108,6 +114,27 @@ class Dropout2d(Dropout):
     op = dropout2d
 
 
+class _Channelwise(Dropout):
+    """Dropout of whole channels: all places of a channel share one draw."""
+
+    axes: ClassVar[int]
+
+    def dropped(self, x: Any) -> Any:
+        """Return `x` with channels dropped."""
+        if x.ndim != self.axes + 2:
+            raise LayerError(
+                f"{type(self).__name__}: found an input of shape {x.shape}; expected (batch, "
+                f"channels) and {self.axes} axes of places\n  fix: give a batch, as in x[None]"
+            )
+        return self.op(x, self.p, rng=self.rng, shared=tuple(range(2, x.ndim)))
+
+
+class Dropout3d(_Channelwise):
+    """In training, whole channels of (batch, channels, depth, height, width) are zeroed."""
+
+    axes = 3
+
+
 class AlphaDropout(Dropout):
     """Dropout for nets of SELU: mean 0 and variance 1 are kept; see `Dropout`.
 
@@ -118,6 +145,13 @@ class AlphaDropout(Dropout):
     """
 
     op = alpha_dropout
+
+
+class FeatureAlphaDropout(_Channelwise):
+    """`AlphaDropout` of whole channels of images (batch, channels, height, width)."""
+
+    op = alpha_dropout
+    axes = 2
 
 
 class GaussianDropout(Dropout):
@@ -173,9 +207,10 @@ class GaussianNoise(Module):
 
     def forward(self, x: Any) -> Any:
         """Return `x` with noise in training mode, `x` itself in evaluation mode."""
+        x = as_input(self, x)
         if not self.training or self.std == 0:
             return x
-        x = x if isinstance(x, Tensor) else constant(np.asarray(x))
+        x = x if isinstance(x, Tensor) else constant(x)
         return gaussian_noise(x, self.std, rng=self.rng)
 
     def describe(self) -> str:

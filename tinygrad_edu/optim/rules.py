@@ -1,15 +1,17 @@
-r"""The update rules: SGD with its momenta, AdaGrad, RMSProp, Adam, AdamW.
+r"""The update rules: SGD with its momenta, and those that scale each element by its past.
 
 Knows: one formula each, written in place on flat arrays. Does not know: parameters, names, steps
 (that is ``optimizer.py``). The letters are those of the docstrings: :math:`\theta` the parameter,
-:math:`g` its gradient, :math:`\eta` the learning rate, :math:`t` the step, from 1.
+:math:`g` its gradient, :math:`\eta` the learning rate, :math:`t` the step, from 1. Read next:
+``adam.py``, the same with momentum; ``quasi_newton.py``, which needs the loss as well.
 
 Every rule is PyTorch's by default, with its default values. With ``book=True`` it is the form of
 "Deep Learning from Scratch" (K. Saito, 2016, chapter 6), where that differs: a learning rate inside
 the velocity, and 1e-7 for :math:`\epsilon`, which in Adam stands beside the uncorrected root.
 
 A weight decay :math:`\lambda` adds :math:`\lambda\theta` to the gradient (L2); in AdamW it shrinks
-the parameter instead.
+the parameter instead. With ``maximize=True`` the gradient is taken with the other sign, before
+that.
 
 Running means are kept without their factor :math:`1-\beta`: :math:`M = \beta M + g` is
 :math:`m/(1-\beta)`. The factor is applied once, to the step size, which saves a pass over the
@@ -24,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.errors import OptimizerError
-from tinygrad_edu.optim.optimizer import Hyper, Optimizer, Parameters
+from tinygrad_edu.optim.optimizer import Groups, Hyper, Optimizer
 
-__all__ = ["SGD", "AdaGrad", "Adam", "AdamW", "RMSProp"]
+__all__ = ["SGD", "AdaDelta", "AdaGrad", "RMSProp"]
 
 Array = np.ndarray[Any, Any]
 BOOK_EPS = 1e-7
@@ -49,18 +51,20 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    parameters : module, or iterable of Parameter, or iterable of (str, Parameter)
-        What to update.
+    parameters : module, iterable of Parameter or (str, Parameter), or list of groups
+        What to update; see `Optimizer`.
     lr : float
         Learning rate :math:`\eta`, at least 0.
     momentum : float
         Fraction :math:`\mu` of the velocity that is kept, in [0, 1).
     dampening : float
         Fraction :math:`d` of the gradient that is left out of the velocity, in [0, 1].
-    nesterov : bool
-        Whether to look ahead by one velocity; needs momentum, and no dampening.
     weight_decay : float
         Factor of the L2 decay, at least 0.
+    nesterov : bool
+        Whether to look ahead by one velocity; needs momentum, and no dampening.
+    maximize : bool
+        Whether to go up the gradient.
     book : bool
         Whether the velocity is the book's.
 
@@ -82,30 +86,35 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Parameters,
+        parameters: Groups,
         lr: float = 1e-3,
         momentum: float = 0.0,
         dampening: float = 0.0,
-        nesterov: bool = False,
         weight_decay: float = 0.0,
+        nesterov: bool = False,
         *,
+        maximize: bool = False,
         book: bool = False,
     ) -> None:
-        if nesterov and (momentum == 0 or dampening != 0):
-            raise OptimizerError(
-                f"SGD: found nesterov=True with momentum={momentum!r}, dampening={dampening!r}; "
-                "expected momentum above 0 and no dampening\n  fix: SGD(model, momentum=0.9, "
-                "nesterov=True)"
-            )
-        if book and dampening != 0:
-            raise OptimizerError(
-                f"SGD: found book=True with dampening={dampening!r}; the book's form has none\n"
-                "  fix: leave one of the two out"
-            )
-        self.nesterov, self.book = nesterov, book
+        self.nesterov, self.maximize, self.book = nesterov, maximize, book
         super().__init__(
             parameters, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay
         )
+
+    def settle(self) -> None:
+        """Refuse a lookahead without momentum, and dampening where the form has none."""
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise OptimizerError(
+                f"SGD: found nesterov=True with momentum={self.momentum!r}, dampening="
+                f"{self.dampening!r}; expected momentum above 0 and no dampening\n"
+                "  fix: SGD(model, momentum=0.9, nesterov=True)"
+            )
+        if self.book and self.dampening != 0:
+            raise OptimizerError(
+                f"SGD: found book=True with dampening={self.dampening!r}; the book's form has none"
+                "\n  fix: leave one of the two out"
+            )
+        self.counted = "dampening" not in self.left_out
 
     def init(self, parameter: Array) -> dict[str, Array]:
         """Return the velocity, at rest, if there is momentum."""
@@ -162,21 +171,28 @@ class AdaGrad(Optimizer):
     r"""A step for each element that shrinks with the sum of its squared gradients.
 
     .. math::
-        h \leftarrow h + g^2, \qquad \theta \leftarrow \theta - \eta\,\frac{g}{\sqrt{h} + \epsilon}
+        h \leftarrow h + g^2, \qquad \theta \leftarrow \theta -
+        \frac{\eta}{1 + (t - 1)\,d}\,\frac{g}{\sqrt{h} + \epsilon}
 
     Here, as in PyTorch and in the book, :math:`\epsilon` stands outside the root; the paper has it
     inside (its :math:`\delta`). The book's form differs only in the default of :math:`\epsilon`.
 
     Parameters
     ----------
-    parameters : module, or iterable of Parameter, or iterable of (str, Parameter)
-        What to update.
+    parameters : module, iterable of Parameter or (str, Parameter), or list of groups
+        What to update; see `Optimizer`.
     lr : float
         Learning rate :math:`\eta`, at least 0.
+    lr_decay : float
+        How fast the learning rate falls, :math:`d`, at least 0.
     weight_decay : float
         Factor of the L2 decay, at least 0.
+    initial_accumulator_value : float
+        What :math:`h` starts at, at least 0.
     eps : float, optional
         Above 0; 1e-10 by default, the book's is 1e-7.
+    maximize : bool
+        Whether to go up the gradient.
     book : bool
         Whether to take the book's form.
 
@@ -191,28 +207,47 @@ class AdaGrad(Optimizer):
     optimization", JMLR 12 (2011), figure 1.
     """
 
+    lr_decay = Hyper("[0, inf)", switch=True)
     weight_decay = Hyper("[0, inf)", switch=True)
     eps = Hyper("(0, inf)")
 
     def __init__(
         self,
-        parameters: Parameters,
+        parameters: Groups,
         lr: float = 1e-2,
+        lr_decay: float = 0.0,
         weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
         eps: float | None = None,
         *,
+        maximize: bool = False,
         book: bool = False,
     ) -> None:
         eps = (BOOK_EPS if book else 1e-10) if eps is None else eps
-        super().__init__(parameters, lr=lr, weight_decay=weight_decay, eps=eps)
+        self.maximize, self.initial_accumulator_value = maximize, initial_accumulator_value
+        super().__init__(parameters, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
+
+    def settle(self) -> None:
+        """Refuse a sum of squares that starts below 0."""
+        start = self.initial_accumulator_value
+        if not 0 <= start < np.inf:
+            raise OptimizerError(
+                f"AdaGrad: found initial_accumulator_value={start!r}; expected a number from 0\n"
+                "  fix: AdaGrad(model, initial_accumulator_value=0.1)"
+            )
+        self.counted = "lr_decay" not in self.left_out
 
     def init(self, parameter: Array) -> dict[str, Array]:
-        """Return the sum of squares, 0."""
-        return {"square_sum": np.zeros_like(parameter)}
+        """Return the sum of squares at its start."""
+        return {"square_sum": np.full_like(parameter, self.initial_accumulator_value)}
 
     def factors(self) -> dict[str, Any]:
         """Return learning rate and epsilon."""
-        return {"lr": self.scalars["lr"], "eps": self.scalars["eps"]}
+        scalars = self.scalars
+        lr = scalars["lr"]
+        if self.counted:
+            lr = lr / (1 + (scalars["step"] - 1) * scalars["lr_decay"])
+        return {"lr": lr, "eps": scalars["eps"]}
 
     def update(
         self,
@@ -247,11 +282,11 @@ class RMSProp(Optimizer):
 
     Parameters
     ----------
-    parameters : module, or iterable of Parameter, or iterable of (str, Parameter)
-        What to update.
+    parameters : module, iterable of Parameter or (str, Parameter), or list of groups
+        What to update; see `Optimizer`.
     lr : float
         Learning rate :math:`\eta`, at least 0.
-    decay : float
+    alpha : float
         Fraction :math:`\alpha` of the running means that is kept, in [0, 1).
     eps : float, optional
         Above 0; 1e-8 by default, the book's is 1e-7.
@@ -261,6 +296,8 @@ class RMSProp(Optimizer):
         Fraction :math:`\mu` of the velocity that is kept, in [0, 1).
     centered : bool
         Whether to divide by the standard deviation instead.
+    maximize : bool
+        Whether to go up the gradient.
     book : bool
         Whether to take the book's form.
 
@@ -276,27 +313,28 @@ class RMSProp(Optimizer):
     with epsilon inside the root).
     """
 
-    decay = Hyper("[0, 1)")
+    alpha = Hyper("[0, 1)", means=("square_mean", "mean"))
     eps = Hyper("(0, inf)")
     weight_decay = Hyper("[0, inf)", switch=True)
     momentum = Hyper("[0, 1)", switch=True)
 
     def __init__(
         self,
-        parameters: Parameters,
+        parameters: Groups,
         lr: float = 1e-2,
-        decay: float = 0.99,
+        alpha: float = 0.99,
         eps: float | None = None,
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
         *,
+        maximize: bool = False,
         book: bool = False,
     ) -> None:
         eps = (BOOK_EPS if book else 1e-8) if eps is None else eps
-        self.centered = centered
+        self.centered, self.maximize = centered, maximize
         super().__init__(
-            parameters, lr=lr, decay=decay, eps=eps, weight_decay=weight_decay, momentum=momentum
+            parameters, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum
         )
 
     def init(self, parameter: Array) -> dict[str, Array]:
@@ -311,10 +349,10 @@ class RMSProp(Optimizer):
     def factors(self) -> dict[str, Any]:
         r"""Return the factors for means kept without :math:`1-\alpha` (see the module's text)."""
         scalars = self.scalars
-        left = 1 - scalars["decay"]
+        left = 1 - scalars["alpha"]
         root = np.sqrt(left)
         return {
-            "decay": scalars["decay"],
+            "alpha": scalars["alpha"],
             "left": left,
             "eps": scalars["eps"] / root,
             "momentum": scalars["momentum"],
@@ -330,13 +368,13 @@ class RMSProp(Optimizer):
         scratch: Array,
     ) -> None:
         """Change parameter and slots in place by the formula of the class."""
-        square_mean, decay = slots["square_mean"], factors["decay"]
-        np.multiply(square_mean, decay, out=square_mean)
+        square_mean, alpha = slots["square_mean"], factors["alpha"]
+        np.multiply(square_mean, alpha, out=square_mean)
         np.multiply(gradient, gradient, out=scratch)
         np.add(square_mean, scratch, out=square_mean)
         if self.centered:
             mean = slots["mean"]
-            np.multiply(mean, decay, out=mean)
+            np.multiply(mean, alpha, out=mean)
             np.add(mean, gradient, out=mean)
             np.multiply(mean, mean, out=scratch)
             np.multiply(scratch, factors["left"], out=scratch)
@@ -358,41 +396,31 @@ class RMSProp(Optimizer):
         np.subtract(parameter, scratch, out=parameter)
 
 
-class Adam(Optimizer):
-    r"""Momentum, divided by a running root mean square, both corrected for their start at 0.
+class AdaDelta(Optimizer):
+    r"""A step for each element in the units of the parameter: past steps over past gradients.
 
     .. math::
-        m &\leftarrow \beta_1 m + (1 - \beta_1)\,g, \qquad
-        v \leftarrow \beta_2 v + (1 - \beta_2)\,g^2 \\
-        \theta &\leftarrow \theta - \eta\,
-        \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+        q &\leftarrow \rho q + (1 - \rho)\,g^2, \qquad
+        \Delta = \frac{\sqrt{a + \epsilon}}{\sqrt{q + \epsilon}}\,g \\
+        a &\leftarrow \rho a + (1 - \rho)\,\Delta^2, \qquad \theta \leftarrow \theta - \eta\,\Delta
 
-    :math:`\epsilon` stands outside the corrected root, as in algorithm 1 of the paper. The book
-    folds the corrections into the learning rate, as the paper's section 2 proposes, so that
-    :math:`\epsilon` stands beside the uncorrected root and weighs more in early steps:
-
-    .. math::
-        \theta \leftarrow \theta - \eta\,\frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}\,
-        \frac{m}{\sqrt{v} + \epsilon}
-
-    AMSGrad divides by the largest :math:`v` so far.
+    As in the paper, :math:`\epsilon` stands inside both roots. The first steps are of the order of
+    :math:`\sqrt\epsilon`. The paper has no :math:`\eta`, which is 1 by default.
 
     Parameters
     ----------
-    parameters : module, or iterable of Parameter, or iterable of (str, Parameter)
-        What to update.
+    parameters : module, iterable of Parameter or (str, Parameter), or list of groups
+        What to update; see `Optimizer`.
     lr : float
-        Learning rate :math:`\eta`, at least 0.
-    betas : tuple of float
-        Fractions :math:`\beta_1, \beta_2` of the running means that are kept, in [0, 1).
-    eps : float, optional
-        Above 0; 1e-8 by default, the book's is 1e-7.
+        Factor :math:`\eta` of the step, at least 0.
+    rho : float
+        Fraction :math:`\rho` of the running means that is kept, in [0, 1).
+    eps : float
+        Above 0.
     weight_decay : float
         Factor of the L2 decay, at least 0.
-    amsgrad : bool
-        Whether to divide by the largest mean square so far.
-    book : bool
-        Whether to take the book's form.
+    maximize : bool
+        Whether to go up the gradient.
 
     Raises
     ------
@@ -401,55 +429,35 @@ class Adam(Optimizer):
 
     References
     ----------
-    D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1;
-    S. J. Reddi, S. Kale, S. Kumar, "On the convergence of Adam and beyond", ICLR 2018, algorithm 2.
+    M. D. Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1.
     """
 
-    beta1 = Hyper("[0, 1)")
-    beta2 = Hyper("[0, 1)")
+    rho = Hyper("[0, 1)", means=("square_mean", "step_mean"))
     eps = Hyper("(0, inf)")
     weight_decay = Hyper("[0, inf)", switch=True)
 
     def __init__(
         self,
-        parameters: Parameters,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float | None = None,
+        parameters: Groups,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
         weight_decay: float = 0.0,
-        amsgrad: bool = False,
         *,
-        book: bool = False,
+        maximize: bool = False,
     ) -> None:
-        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise OptimizerError(
-                f"{type(self).__name__}: found betas={betas!r}; expected two numbers in [0, 1)\n"
-                "  fix: betas=(0.9, 0.999)"
-            )
-        eps = (BOOK_EPS if book else 1e-8) if eps is None else eps
-        self.amsgrad, self.book = amsgrad, book
-        super().__init__(
-            parameters, lr=lr, beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay
-        )
+        self.maximize = maximize
+        super().__init__(parameters, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
 
     def init(self, parameter: Array) -> dict[str, Array]:
-        """Return the running means, 0."""
-        names = ("mean", "square_mean", *(("square_max",) if self.amsgrad else ()))
-        return {name: np.zeros_like(parameter) for name in names}
+        """Return the running means of squared gradients and squared steps, 0."""
+        return {name: np.zeros_like(parameter) for name in ("square_mean", "step_mean")}
 
     def factors(self) -> dict[str, Any]:
-        r"""Return the factors for means kept without :math:`1-\beta` (see the module's text).
-
-        With :math:`M = m/(1-\beta_1)`, :math:`V = v/(1-\beta_2)` and the root
-        :math:`r = \sqrt{(1-\beta_2)/(1-\beta_2^t)}`, the step is
-        :math:`\eta\,\frac{1-\beta_1}{(1-\beta_1^t)\,r} \cdot \frac{M}{\sqrt{V} + \epsilon/r}`.
-        """
+        r"""Return the factors for means kept without :math:`1-\rho`, which then cancels."""
         scalars = self.scalars
-        beta1, beta2, step = scalars["beta1"], scalars["beta2"], scalars["step"]
-        corrected = np.sqrt((1 - beta2) / (1 - np.power(beta2, step)))
-        rate = scalars["lr"] * (1 - beta1) / (1 - np.power(beta1, step)) / corrected
-        root = np.sqrt(1 - beta2) if self.book else corrected
-        return {"beta1": beta1, "beta2": beta2, "eps": scalars["eps"] / root, "rate": rate}
+        rho = scalars["rho"]
+        return {"lr": scalars["lr"], "rho": rho, "eps": scalars["eps"] / (1 - rho)}
 
     def update(
         self,
@@ -460,63 +468,18 @@ class Adam(Optimizer):
         scratch: Array,
     ) -> None:
         """Change parameter and running means in place by the formula of the class."""
-        mean, square_mean = slots["mean"], slots["square_mean"]
-        np.multiply(mean, factors["beta1"], out=mean)
-        np.add(mean, gradient, out=mean)
+        square_mean, step_mean = slots["square_mean"], slots["step_mean"]
+        rho, eps = factors["rho"], factors["eps"]
+        np.multiply(square_mean, rho, out=square_mean)
         np.multiply(gradient, gradient, out=scratch)
-        np.multiply(square_mean, factors["beta2"], out=square_mean)
         np.add(square_mean, scratch, out=square_mean)
-        if self.amsgrad:
-            square_mean = np.maximum(slots["square_max"], square_mean, out=slots["square_max"])
-        np.sqrt(square_mean, out=scratch)
-        np.add(scratch, factors["eps"], out=scratch)
-        np.divide(mean, scratch, out=scratch)
-        np.multiply(scratch, factors["rate"], out=scratch)
+        np.add(square_mean, eps, out=scratch)
+        delta = np.add(step_mean, eps)
+        np.divide(delta, scratch, out=delta)
+        np.sqrt(delta, out=delta)
+        np.multiply(delta, gradient, out=delta)
+        np.multiply(delta, delta, out=scratch)
+        np.multiply(step_mean, rho, out=step_mean)
+        np.add(step_mean, scratch, out=step_mean)
+        np.multiply(delta, factors["lr"], out=scratch)
         np.subtract(parameter, scratch, out=parameter)
-
-
-class AdamW(Adam):
-    r"""Adam with decoupled weight decay: the parameter shrinks before the step.
-
-    .. math:: \theta \leftarrow (1 - \eta\lambda)\,\theta, \qquad \text{then the step of Adam}
-
-    The decay is not divided by the root, so it acts on all elements alike; as in PyTorch, and other
-    than in the paper, :math:`\lambda` is multiplied by the whole learning rate :math:`\eta`.
-
-    Parameters
-    ----------
-    parameters : module, or iterable of Parameter, or iterable of (str, Parameter)
-        What to update.
-    lr : float
-        Learning rate :math:`\eta`, at least 0.
-    betas : tuple of float
-        Fractions of the running means that are kept, in [0, 1).
-    eps : float
-        Above 0; stands outside the corrected root.
-    weight_decay : float
-        Factor :math:`\lambda` of the decay, at least 0.
-    amsgrad : bool
-        Whether to divide by the largest mean square so far.
-
-    Raises
-    ------
-    OptimizerError
-        An argument is not as described.
-
-    References
-    ----------
-    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
-    """
-
-    decoupled = True
-
-    def __init__(
-        self,
-        parameters: Parameters,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-    ) -> None:
-        super().__init__(parameters, lr, betas, eps, weight_decay, amsgrad)

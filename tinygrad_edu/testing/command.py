@@ -11,12 +11,8 @@ import ast
 import importlib.util
 import inspect
 import math
-import sys
-import traceback
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,6 +22,7 @@ from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import CheckError, TargetError, VacuousCheckWarning
 from tinygrad_edu.nn.module import Module
 from tinygrad_edu.numeric.check import gradcheck, gradgradcheck
+from tinygrad_edu.targets import load_target
 from tinygrad_edu.testing.samples import numbers
 
 __all__ = ["check_target"]
@@ -68,12 +65,7 @@ def check_target(
     TargetError
         There is no such file or name in it, or it is unknown what to call it with.
     """
-    file, _, name = target.partition("::")
-    if not name:
-        raise TargetError(
-            f"check: {target!r} names no function\n  fix: FILE.py::function, as in ops.py::witch"
-        )
-    subject = _found(_loaded(Path(file)), name, file)
+    subject, name = _subject(target), target.partition("::")[2]
     given = None if shapes is None else _parsed(shapes)
     rng = np.random.default_rng(seed)
     interval = (-math.inf, math.inf) if between is None else _widened(between)
@@ -122,44 +114,13 @@ def _reports(
             yield check(subject, point, rng=np.random.default_rng(seed))
 
 
-# ------------------------------------------------------------------------------ the file
-
-
-def _loaded(path: Path) -> ModuleType:
-    """Return the module in a file, which may import its neighbours."""
-    if not path.is_file():
-        raise TargetError(f"check: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise TargetError(f"check: {path} is no Python file\n  fix: FILE.py::function")
-    module = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)]
+def _subject(target: str) -> Any:
+    """Return the function, op or module that a target names."""
+    if "::" not in target:
         raise TargetError(
-            f"check: {path} cannot be imported, line {lines[-1] if lines else '?'}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    finally:
-        sys.path.remove(folder)
-    return module
-
-
-def _found(module: ModuleType, name: str, file: str) -> Any:
-    """Return what a module calls by a name, which may have dots."""
-    subject: Any = module
-    for part in name.split("."):
-        if not hasattr(subject, part):
-            import difflib
-
-            known = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-            close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            hint = f"; nearest: {', '.join(close)}" if close else ""
-            raise TargetError(f"check: {file} defines no {name!r}{hint}")
-        subject = getattr(subject, part)
+            f"check: {target!r} names no function\n  fix: FILE.py::function, as in ops.py::witch"
+        )
+    subject, name = load_target("check", target), target.partition("::")[2]
     if not callable(subject) or inspect.isclass(subject):
         kind = "a class" if inspect.isclass(subject) else f"a {type(subject).__name__}"
         raise TargetError(

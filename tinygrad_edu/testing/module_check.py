@@ -47,8 +47,8 @@ def check_module(
     2. In both modes the gradient of every parameter and of every floating input is that of
        `gradcheck`, in float64; each parameter gets one.
     3. Of inputs in the module's own dtype, results and gradients are in that dtype.
-    4. ``state_dict()`` copies parameters and buffers; when every one has been changed,
-       ``load_state_dict`` brings the same results back to the bit.
+    4. ``state_dict()`` copies parameters and buffers, but for those that are not to be saved; when
+       every one has been changed, ``load_state_dict`` brings the same results back to the bit.
 
     Parameters
     ----------
@@ -336,7 +336,8 @@ def _check_state(module: Module, given: Sequence[Any], rng: np.random.Generator)
     """Ask whether the saved state is the whole state, and a copy of it."""
     module.eval()
     saved = module.state_dict()
-    named: list[tuple[str, Any]] = [*module.named_parameters(), *module.named_buffers()]
+    saved_buffers = [(name, buffer) for name, buffer in module.named_buffers() if buffer.saved]
+    named: list[tuple[str, Any]] = [*module.named_parameters(), *saved_buffers]
     missing = [name for name, _ in named if name not in saved]
     if missing:
         raise _refused(

@@ -153,13 +153,26 @@ class _Bowl:
         self, optimizer: Any, parameters: Sequence[tuple[str, Parameter]], but: str = ""
     ) -> None:
         """Make one step with the gradients of the bowl, except for the parameter `but`."""
-        optimizer.zero_grad()
-        for name, parameter in parameters:
-            if name != but:
-                # By backward(), which writes the gradient where the optimizer wants it.
-                gradient = self.slope(name, parameter.numpy()).astype(parameter.dtype)
-                (parameter * gradient).sum().backward()
-        optimizer.step()
+
+        def closure() -> float:
+            optimizer.zero_grad()
+            for name, parameter in parameters:
+                if name != but:
+                    # By backward(), which writes the gradient where the optimizer wants it.
+                    gradient = self.slope(name, parameter.numpy()).astype(parameter.dtype)
+                    (parameter * gradient).sum().backward()
+            return self.height(parameters)
+
+        if _needs_closure(optimizer):
+            optimizer.step(closure)
+        else:
+            closure()
+            optimizer.step()
+
+
+def _needs_closure(optimizer: Any) -> bool:
+    """Return whether a step asks for the loss, perhaps several times."""
+    return bool(getattr(optimizer, "needs_closure", False))
 
 
 def _bits(parameters: Sequence[tuple[str, Parameter]]) -> dict[str, bytes]:
@@ -195,7 +208,8 @@ def _descends(rule: Factory, bowl: _Bowl, steps: int) -> None:
 def _stands_still(rule: Factory, bowl: _Bowl) -> None:
     parameters = bowl.parameters()
     optimizer = rule(parameters)
-    optimizer.lr = 0.0
+    for group in getattr(optimizer, "groups", [optimizer]):
+        group.lr = 0.0
     before = _bits(parameters)
     for _ in range(2):
         bowl.step(optimizer, parameters)
@@ -219,7 +233,9 @@ def _leaves_alone(rule: Factory, bowl: _Bowl) -> None:
             "  fix: leave it out of the step; None is not a gradient of zeros"
         )
     for name, array in _saved(optimizer).items():
-        if name.split("/")[-1] == "b" and array.tobytes() != state[name].tobytes():
+        # How many steps a parameter has missed is known of it, and is no slot.
+        own = name.split("/")[-1] == "b" and not name.startswith("missed/")
+        if own and array.tobytes() != state[name].tobytes():
             raise _Broken(
                 f"the slot {name!r} of a parameter without a gradient has changed\n"
                 "  fix: leave its slots out of the step as well"
@@ -229,6 +245,8 @@ def _leaves_alone(rule: Factory, bowl: _Bowl) -> None:
 def _reads_only(rule: Factory, bowl: _Bowl) -> None:
     parameters = bowl.parameters()
     optimizer = rule(parameters)
+    if _needs_closure(optimizer):
+        return  # the gradient after the step is that of the last call
     gradients = {}
     for name, parameter in parameters:
         (parameter * bowl.slope(name, parameter.numpy())).sum().backward()

@@ -45,6 +45,7 @@ KINDS = "biufc"
 CHUNK = 1 << 20
 MAX_HEADER = 4 << 20
 MAX_DIRECTORY = 4 << 20
+MAX_NAME = 60_000
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """Zip's earliest time; without clock times, equal contents make equal files."""
 DAMAGE = (
@@ -83,6 +84,11 @@ def write_checkpoint(
                 f"checkpoint: array {name!r} is of {kind}; expected an array of numbers\n"
                 "  fix: put text and settings into the header"
             )
+        if len(name.encode(errors="replace")) > MAX_NAME:
+            raise CheckpointError(
+                f"checkpoint: an array has a name of {len(name)} characters; a zip archive holds "
+                f"at most {MAX_NAME} bytes\n  fix: shorten {name[:20]!r}..."
+            )
     shapes = {name: {"dtype": a.dtype.str, "shape": list(a.shape)} for name, a in arrays.items()}
     whole = {"format": FORMAT, "version": VERSION, "arrays": shapes, "content": dict(content)}
     try:
@@ -102,7 +108,9 @@ def write_checkpoint(
         sums = []
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
             for member, data in _members(header, arrays):
-                archive.writestr(zipfile.ZipInfo(member, LONG_AGO), data)
+                info = zipfile.ZipInfo(date_time=LONG_AGO)
+                info.filename = member  # by itself it would cut a name at \0, and change a \
+                archive.writestr(info, data)
                 sums.append(f"{hashlib.sha256(data).hexdigest()}  {member}\n")
             archive.writestr(zipfile.ZipInfo(SUMS, LONG_AGO), "".join(sums))
 
@@ -188,7 +196,7 @@ def _check_directory(file: IO[bytes]) -> None:
 def _check_members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     """Return the members by name, once each is as long as its bytes, and all fit into the file."""
     infos = archive.infolist()
-    members = {info.filename: info for info in infos}
+    members = {info.orig_filename: info for info in infos}  # not cut, not changed
     packed = [
         info
         for info in infos

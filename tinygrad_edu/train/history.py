@@ -26,6 +26,11 @@ Record = dict[str, Any]
 under names such as ``test_accuracy``, and the seconds of training up to there."""
 
 
+def finite(value: Any) -> Any:
+    """Return a number or a table as JSON knows it: nan and inf, which it does not, as None."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 class History:
     """The loss of every iteration and a record of every evaluation.
 
@@ -54,7 +59,7 @@ class History:
         self._losses[self._count] = loss
         self._count += 1
 
-    def add_record(self, epoch: float, seconds: float, metrics: Mapping[str, float]) -> Record:
+    def add_record(self, epoch: float, seconds: float, metrics: Mapping[str, Any]) -> Record:
         """Return the record, now the last one, of an evaluation after the losses so far."""
         since = self.records[-1]["iteration"] if self.records else 0
         losses = self.losses[since:]
@@ -62,17 +67,21 @@ class History:
             "iteration": self._count,
             "epoch": epoch,
             "loss": float(losses.mean()) if len(losses) else None,
-            # JSON has no nan; a metric without a value is null.
-            **{name: value if math.isfinite(value) else None for name, value in metrics.items()},
+            **{name: finite(value) for name, value in metrics.items()},
             "seconds": seconds,
         }
         self.records.append(record)
         return record
 
     def column(self, name: str) -> Array:
-        """Return one entry of all records, nan where a record has none, shape (records,)."""
-        values = (record.get(name) for record in self.records)
-        return np.array([np.nan if value is None else value for value in values], np.float64)
+        """Return one entry of all records, nan where a record has none, shape (records,).
+
+        The entry of a metric that is a table has the shape of the table behind the first axis.
+        """
+        values = [record.get(name) for record in self.records]
+        shape = next((np.shape(value) for value in values if value is not None), ())
+        none = np.full(shape, np.nan)
+        return np.array([none if value is None else value for value in values], np.float64)
 
     def lines(self) -> Iterator[str]:
         """Return the records as JSON, one line each."""

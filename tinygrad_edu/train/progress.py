@@ -145,9 +145,9 @@ def duration(seconds: float) -> str:
 
 
 def _metrics(record: Record) -> list[str]:
-    """Return the names of the metrics in a record."""
+    """Return the names of the metrics in a record; a table is no number that a line could show."""
     fixed = ("iteration", "epoch", "loss", "seconds")
-    return [name for name in record if name not in fixed]
+    return [n for n, value in record.items() if n not in fixed and not isinstance(value, list)]
 
 
 def _width(name: str) -> int:
@@ -160,4 +160,6 @@ def _shown(name: str, value: float | None) -> str:
         return "-"
     if name == "iteration":
         return f"{value:d}"
+    if name == "lr":
+        return f"{value:.4g}"
     return f"{value:.1f}" if name in ("epoch", "seconds") else f"{value:.4f}"

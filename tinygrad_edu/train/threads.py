@@ -27,19 +27,22 @@ def one_thread() -> Iterator[bool]:
     try:
         pools: Any = importlib.import_module("threadpoolctl")
     except ImportError:
-        library = _own_openblas()
-        if library is None:
-            yield False
-            return
-        before = library.scipy_openblas_get_num_threads64_()
-        library.scipy_openblas_set_num_threads64_(1)
-        try:
-            yield True
-        finally:
-            library.scipy_openblas_set_num_threads64_(before)
-    else:
+        pools = None
+    # Not inside the `except`: what the caller raises has nothing to do with a missing package.
+    if pools is not None:
         with pools.threadpool_limits(1, user_api="blas"):
             yield True
+        return
+    library = _own_openblas()
+    if library is None:
+        yield False
+        return
+    before = library.scipy_openblas_get_num_threads64_()
+    library.scipy_openblas_set_num_threads64_(1)
+    try:
+        yield True
+    finally:
+        library.scipy_openblas_set_num_threads64_(before)
 
 
 def _own_openblas() -> Any:

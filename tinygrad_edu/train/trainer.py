@@ -1,103 +1,45 @@
-"""Trainer: the loop of training, and everything that must survive a power cut.
+"""Trainer: the loop of training.
 
-One iteration is: a batch, the loss, ``backward()``, ``step()``. Around it: evaluation, history,
-early stopping, a checkpoint, and an answer to Ctrl-C that leaves no iteration half done.
+One iteration is: a batch, or several that count as one; the loss, ``backward()``, ``step()``.
+Around it: callbacks, evaluation, history, a schedule, a checkpoint, and an answer to Ctrl-C that
+leaves no iteration half done.
 
 Knows: a model, a loss, an optimizer and a loader by what they can do. Does not know: which ones.
-Read next: ``checkpoint.py`` for the file, ``cli.py`` for a program that uses it.
+Read next: ``callbacks.py`` for what is called, ``resume.py`` for what survives a power cut,
+``cli.py`` for a program that uses it.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.state import Array, fitting
+from tinygrad_edu.core.state import Array
 from tinygrad_edu.core.tensor import constant
 from tinygrad_edu.data import DataLoader
-from tinygrad_edu.errors import CheckpointError, DataError, TrainingError
+from tinygrad_edu.errors import TrainingError
+from tinygrad_edu.files import remove_draft
 from tinygrad_edu.nn import Module, default_generator
-from tinygrad_edu.optim import Optimizer
+from tinygrad_edu.optim import LBFGS, Optimizer
+from tinygrad_edu.train import resume
+from tinygrad_edu.train.callbacks import Callback, checked_callbacks, monitored
 from tinygrad_edu.train.checkpoint import read_checkpoint, write_checkpoint
-from tinygrad_edu.train.history import History, Record
-from tinygrad_edu.train.metrics import Metric, correct, evaluate
+from tinygrad_edu.train.history import History, finite
+from tinygrad_edu.train.metrics import Metrics, chosen_metrics, evaluate
+from tinygrad_edu.train.nonfinite import Moment, diverged
 from tinygrad_edu.train.progress import Progress
+from tinygrad_edu.train.signals import interrupted, interrupts
 
-__all__ = ["EarlyStopping", "Trainer"]
+__all__ = ["Trainer"]
 
 RECENT = 20
 """Losses whose mean must be high for a run to count as diverging: one bad batch is none."""
-
-
-class EarlyStopping:
-    """Stop when a metric has not become better for a while, and go back to the best weights.
-
-    Parameters
-    ----------
-    monitor : str
-        Name in the history's records, such as ``"validation_accuracy"``. A set that decides when
-        to stop is no longer unseen: keep the test set for the end.
-    patience : int
-        Evaluations without a better value before training stops, at least 1.
-    best : {"highest", "lowest"}
-        Which value is the best.
-    """
-
-    def __init__(self, monitor: str, patience: int, *, best: str = "highest") -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise TrainingError(
-                f"EarlyStopping: found patience={patience!r}; expected an integer of at least 1\n"
-                "  fix: pass how many evaluations may pass without a better one, such as 3"
-            )
-        if best not in ("highest", "lowest"):
-            raise TrainingError(
-                f"EarlyStopping: found best={best!r}; expected 'highest' or 'lowest'\n"
-                "  fix: 'highest' for an accuracy, 'lowest' for a loss"
-            )
-        self.monitor, self.patience, self.best = monitor, patience, best
-        self.value: float | None = None
-        self.iteration = 0
-        self.waited = 0
-        self.weights: dict[str, Array] = {}
-
-    @property
-    def stopped(self) -> bool:
-        """Whether patience is at its end."""
-        return self.waited >= self.patience
-
-    def watch(self, record: Record, model: Module) -> None:
-        """Look at an evaluation; keep a copy of the weights if it is the best so far."""
-        if self.monitor not in record:
-            raise TrainingError(
-                f"EarlyStopping: no record has {self.monitor!r}; found {', '.join(record)}\n"
-                "  fix: monitor one of these, or give the trainer that evaluation set"
-            )
-        value = record[self.monitor]
-        if value is None:
-            raise TrainingError(
-                f"EarlyStopping: {self.monitor!r} has no value (it is nan) at iteration "
-                f"{record['iteration']}\n  fix: monitor a metric that is a number"
-            )
-        if self._better(value):
-            self.value, self.iteration, self.waited = value, record["iteration"], 0
-            self.weights = model.state_dict()
-        else:
-            self.waited += 1
-
-    def _better(self, value: float) -> bool:
-        if self.value is None:
-            return True
-        return value > self.value if self.best == "highest" else value < self.value
 
 
 class Trainer:
@@ -109,20 +51,29 @@ class Trainer:
         Called with the inputs of a batch.
     loss : callable
         Called with the model's outputs and the targets (the last array of a batch); returns a
-        scalar Tensor.
+        scalar Tensor, the mean over the batch.
     optimizer : Optimizer
         Of the model's parameters.
     loader : DataLoader
         Gives batches: one or more arrays of inputs, then the targets.
-    metrics : mapping of str to Metric, optional
-        By default ``{"accuracy": correct}``.
-    sets : mapping of str to (inputs, targets), optional
-        What to evaluate on; the records name each metric ``<set>_<metric>``.
+    metrics : mapping or sequence, optional
+        What is measured on the sets: names, as in ``("accuracy", "loss")``, or a mapping of names
+        to a metric, or a mapping of the sets' names to one of these. By default the accuracy if the
+        targets are classes, and else the loss; see `metrics.py`.
+    sets : mapping of str to tuple of ndarray, optional
+        What to evaluate on: inputs (one array or more), then targets; the records name each metric
+        ``<set>_<metric>``.
     evaluate_every : int, optional
         Iterations from one evaluation to the next; an epoch by default. Iteration 0 and the last
         one are evaluated too.
-    early_stopping : EarlyStopping, optional
-        By default every iteration that was asked for is made.
+    callbacks : sequence of Callback
+        Who is called, in this order; see `Callback`.
+    schedule : schedule or sequence of them, optional
+        Of ``tinygrad_edu.optim``: changes the learning rate after every iteration or epoch, as its
+        ``every`` says, or after every evaluation if it has a ``monitor``.
+    accumulate : int
+        Batches whose gradients are added up before a step, each weighted by its samples, so that
+        they count as one batch. An epoch ends with what is left of it, never in the next one.
     checkpoint : str or path, optional
         File to save everything in, at each evaluation, at the end, and on Ctrl-C.
     facts : mapping, optional
@@ -153,25 +104,28 @@ class Trainer:
         optimizer: Optimizer,
         loader: DataLoader,
         *,
-        metrics: Mapping[str, Metric] | None = None,
-        sets: Mapping[str, tuple[Array, Array]] | None = None,
+        metrics: Metrics | None = None,
+        sets: Mapping[str, Sequence[Array]] | None = None,
         evaluate_every: int | None = None,
-        early_stopping: EarlyStopping | None = None,
+        callbacks: Sequence[Callback] = (),
+        schedule: Any = None,
+        accumulate: int = 1,
         checkpoint: str | os.PathLike[str] | None = None,
         facts: Mapping[str, Any] | None = None,
         explodes_at: float = 10.0,
         progress: Progress | None = None,
     ) -> None:
         self.model, self.loss, self.optimizer, self.loader = model, loss, optimizer, loader
-        self.metrics = {"accuracy": correct} if metrics is None else dict(metrics)
-        self.sets = dict(sets or {})
-        self.evaluate_every = len(loader) if evaluate_every is None else evaluate_every
-        if self.evaluate_every < 1:
-            raise TrainingError(
-                f"Trainer: found evaluate_every={evaluate_every!r}; expected at least 1 iteration\n"
-                "  fix: leave it out to evaluate after every epoch"
-            )
-        self.early_stopping = early_stopping
+        self.accumulate = _whole("accumulate", accumulate, "leave it out, or pass accumulate=4")
+        self.sets = {name: tuple(arrays) for name, arrays in (sets or {}).items()}
+        self.metrics = chosen_metrics(metrics, self.sets, loss)
+        self.evaluate_every = _whole(
+            "evaluate_every",
+            self.epoch_length if evaluate_every is None else evaluate_every,
+            "leave it out to evaluate after every epoch",
+        )
+        self.callbacks = checked_callbacks(callbacks)
+        self.schedules = _listed(schedule)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.facts = dict(facts or {})
         self.explodes_at = explodes_at
@@ -180,11 +134,36 @@ class Trainer:
         self.seconds = 0.0
         self.saved = 0
         """Iteration at which the checkpoint was last written, or loaded."""
+        self.total = 0
+        """Iterations that ``fit`` was asked for, in all."""
+        self.reason = ""
+        """Why the run stops, or has stopped; empty while it goes on."""
+        self.final = False
+        """Whether the last record is the one of an end, taken back when training goes on."""
+        self.batches: list[tuple[Array, ...]] = []
+        """The arrays of this iteration, or of the last one: `accumulate` batches or fewer."""
+
+        self._look_at_model()
+
+    def _look_at_model(self) -> None:
+        """Note what every iteration needs of the model: walking through it takes longer."""
+        self._generators = list(self.generators().values())
+        self._parameters = self.model.parameters()
 
     @property
     def iteration(self) -> int:
         """Iterations made so far."""
         return len(self.history)
+
+    @property
+    def epoch_length(self) -> int:
+        """Iterations in an epoch."""
+        return -(-len(self.loader) // self.accumulate)
+
+    @property
+    def epoch(self) -> float:
+        """Epochs made so far, with the part of the one that is going on."""
+        return self.iteration / self.epoch_length
 
     # ---- the loop
 
@@ -192,7 +171,7 @@ class Trainer:
         """Train up to a number of epochs or iterations in all, and return the history.
 
         A trainer that was at iteration 300, by an earlier call or a loaded checkpoint, goes on
-        from there. Ctrl-C is heard between two iterations.
+        from there. Ctrl-C and SIGTERM are heard between two iterations.
 
         Parameters
         ----------
@@ -204,136 +183,219 @@ class Trainer:
         Raises
         ------
         TrainingError
-            Neither or both were given, or the run diverges.
+            Neither or both were given, or the run diverges; the text is a diagnosis then.
         KeyboardInterrupt
-            Ctrl-C was pressed; the checkpoint was saved before.
+            Ctrl-C was pressed; everything was saved before, and the text says how to go on.
+        SystemExit
+            The process was told to end (SIGTERM); everything was saved before.
         """
         if (epochs is None) == (iterations is None):
             raise TrainingError(
                 "Trainer.fit: expected either epochs or iterations\n  fix: fit(epochs=10)"
             )
-        total = iterations if iterations is not None else round((epochs or 0) * len(self.loader))
+        total = iterations if iterations is not None else round((epochs or 0) * self.epoch_length)
         if total < 0:
             raise TrainingError(
                 f"Trainer.fit: found {total} iterations; expected at least 0\n  fix: fit(epochs=10)"
             )
         records = self.history.records
-        if records and records[-1]["iteration"] % self.evaluate_every and total > self.iteration:
+        if self._is_between() and total > self.iteration:
             records.pop()  # the end of an earlier fit(), which is not one any more
+        self.total, self.reason = total, ""
+        self.final = self._is_between()
+        self._look_at_model()
         self.progress.begin(self.iteration, total)
         # An overflow is seen in the loss, and explained; NumPy's warning would only come before.
-        with _interrupts() as interrupted, np.errstate(over="ignore", invalid="ignore"):
-            self.model.train()
-            if not records:
-                self._evaluate()
-            while self.iteration < total and not self._stopped():
-                self._iterate()
-                if interrupted:
-                    self.progress.clear()
-                    self._save()
-                    raise KeyboardInterrupt
-            if records[-1]["iteration"] < self.iteration:
-                self._evaluate(watched=False)
-            self.progress.clear()
-            if self.early_stopping is not None and self._stopped():
-                self.model.load_state_dict(self.early_stopping.weights)
+        with interrupts() as heard, np.errstate(over="ignore", invalid="ignore"):
+            try:
+                self.model.train()
+                if self.checkpoint is not None:
+                    remove_draft(self.checkpoint)
+                self._call("begin")
+                if not records:
+                    self._evaluate()
+                    self._settle(heard)
+                elif self.reason or self.iteration >= total:
+                    self._settle(heard)
+                while not self.reason:
+                    self._iterate()
+                    self._settle(heard)
+            finally:
+                self.progress.clear()
+                self._call("end")
         return self.history
+
+    def stop(self, reason: str) -> None:
+        """End ``fit`` as soon as the iteration that is going on is done.
+
+        Parameters
+        ----------
+        reason : str
+            Why, in a few words; kept in ``reason``.
+        """
+        self.reason = reason
+
+    def tell(self, text: str) -> None:
+        """Show a line of text where the progress is shown."""
+        self.progress.line(text)
+
+    def _call(self, moment: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, moment)(self, *arguments)
 
     def _iterate(self) -> None:
         """Make one iteration, and what is due after it."""
         began = time.perf_counter()
-        *inputs, targets = self.loader.sample()
-        loss = self.loss(self.model(*map(constant, inputs)), constant(targets))
-        self.optimizer.zero_grad()
-        loss.backward()
-        value = loss.item()
+        moment = self.moment()
+        value = self.find_gradients()
         if not math.isfinite(value):
-            raise self._diverged(value)
-        self.optimizer.step()
+            raise diverged(self, value, moment)
+        self._call("gradients")
+        if not self._gradients_are_finite():
+            raise diverged(self, value, moment)
+        self.make_step(moment)
         self.history.add_loss(value)
         self.seconds += time.perf_counter() - began
         iteration, records = self.iteration, self.history.records
         if iteration % RECENT == 0 and self._exploded():
-            raise self._diverged(value)
+            raise diverged(self, value, None)
+        self._call("iteration")
         self.progress.step(iteration, value, records[-1])
         if iteration % self.evaluate_every == 0:
+            self.final = False
             self._evaluate()
+        for schedule in self.schedules:
+            self._step(schedule)
 
-    def _evaluate(self, *, watched: bool = True) -> None:
-        """Add a record to the history, and save."""
-        began = time.perf_counter()
-        metrics = {
-            f"{name}_{metric}": value
-            for name, (inputs, targets) in self.sets.items()
-            for metric, value in evaluate(self.model, inputs, targets, self.metrics).items()
+    def measure(self, prefix: str = "") -> dict[str, Any]:
+        """Return the metrics of every set by name, with a prefix to the metric's own.
+
+        nan and inf are None, for JSON knows neither.
+        """
+        return {
+            f"{name}_{prefix}{metric}": finite(value)
+            for name, (*inputs, targets) in self.sets.items()
+            for metric, value in evaluate(self.model, inputs, targets, self.metrics[name]).items()
         }
-        self.seconds += time.perf_counter() - began
-        epoch = self.iteration / len(self.loader)
-        record = self.history.add_record(epoch, self.seconds, metrics)
-        if self.early_stopping is not None and watched:
-            self.early_stopping.watch(record, self.model)
-        self.progress.record(record)
-        self._save()
 
-    def _stopped(self) -> bool:
-        return self.early_stopping is not None and self.early_stopping.stopped
+    def make_step(self, moment: Moment) -> None:
+        """Let the optimizer change the parameters.
+
+        Parameters
+        ----------
+        moment : Moment
+            Of before the gradients were computed, for an optimizer that asks for them again.
+        """
+        if not isinstance(self.optimizer, LBFGS):
+            self.optimizer.step()
+            return
+
+        def again() -> float:
+            # At every point that it asks about the loss must be the same function: with the same
+            # units dropped.
+            for rng, state in zip(self._generators, moment.states, strict=True):
+                rng.bit_generator.state = state
+            return self._differentiate()
+
+        self.optimizer.step(again)
+
+    def moment(self) -> Moment:
+        """Return where the generators and the loader are, for an exact repetition."""
+        return Moment(self._generators, self.loader)
+
+    def find_gradients(self) -> float:
+        """Compute the loss and its gradients on the next batches, and return the loss."""
+        left = len(self.loader) - int(self.loader.state()["position"])
+        self.batches = [self.loader.sample() for _ in range(min(self.accumulate, left))]
+        return self._differentiate()
+
+    def _differentiate(self) -> float:
+        """Compute the loss and its gradients on the batches, and return the loss."""
+        if len(self.batches) == 1:
+            loss = self.find_loss(self.batches[0])
+            self.optimizer.zero_grad()
+            loss.backward()
+            return float(loss.item())
+        # The mean over all samples: each batch's mean counts by its number of samples.
+        samples = sum(len(batch[-1]) for batch in self.batches)
+        value = 0.0
+        self.optimizer.zero_grad()
+        for batch in self.batches:
+            loss = self.find_loss(batch)
+            share = len(batch[-1]) / samples
+            loss.backward(np.array(share, loss.dtype))
+            value += share * float(loss.item())
+        return value
+
+    def find_loss(self, batch: Sequence[Array]) -> Any:
+        """Return the loss of a batch, a scalar Tensor that knows where it comes from."""
+        *inputs, targets = batch
+        return self.loss(self.model(*map(constant, inputs)), constant(targets))
+
+    def _gradients_are_finite(self) -> bool:
+        """Return whether a step with these gradients leaves the parameters finite."""
+        for parameter in self._parameters:
+            gradient = parameter.grad
+            # One pass without a new array; only a number that is too large to square needs another.
+            if gradient is not None and not (
+                math.isfinite(np.vdot(gradient, gradient)) or np.isfinite(gradient).all()
+            ):
+                return False
+        return True
+
+    def _evaluate(self) -> None:
+        """Add a record to the history, and tell it."""
+        began = time.perf_counter()
+        measured = self.measure()
+        if self.schedules:
+            measured["lr"] = self.optimizer.lr
+        self.seconds += time.perf_counter() - began
+        record = self.history.add_record(self.epoch, self.seconds, measured)
+        self._call("record", record)
+        self.progress.record(record)
+
+    def _step(self, schedule: Any) -> None:
+        """Step a schedule if it is due."""
+        monitor = getattr(schedule, "monitor", None)
+        if monitor is not None:
+            record = self.history.records[-1]
+            if record["iteration"] == self.iteration:
+                schedule.step(monitored(type(schedule).__name__, monitor, record))
+        elif schedule.every == "iteration" or self.iteration % self.epoch_length == 0:
+            schedule.step()
+
+    def _settle(self, heard: list[int]) -> None:
+        """End the run if it is to end, and save if that is due: nothing is half done now."""
+        if heard:
+            self.reason = "interrupted"
+        elif self.reason or self.iteration >= self.total:
+            self.reason = self.reason or "done"
+            if self.history.records[-1]["iteration"] < self.iteration:
+                self.final = True
+                self._evaluate()
+        self._call("settled")
+        evaluated = self.history.records[-1]["iteration"] == self.iteration
+        if self.checkpoint is not None and (evaluated or self.reason):
+            self.save(self.checkpoint)
+            self.saved = self.iteration
+        if heard:
+            self.progress.clear()
+            raise interrupted(heard[0], self)
+
+    def _is_between(self) -> bool:
+        """Return whether the last record is of an iteration between two evaluations."""
+        records = self.history.records
+        return bool(records) and records[-1]["iteration"] % self.evaluate_every != 0
 
     def _exploded(self) -> bool:
         losses = self.history.losses
         return bool(losses[0] > 0 and losses[-RECENT:].mean() > self.explodes_at * losses[0])
 
-    def _diverged(self, value: float) -> TrainingError:
-        """Return the error that tells how a run diverged."""
-        losses = self.history.losses
-        last = [*losses[-4:], value] if not math.isfinite(value) else list(losses[-5:])
-        lr = self.optimizer.lr
-        self.progress.clear()
-        kept = ""
-        if self.checkpoint is not None and self.checkpoint.exists():
-            kept = f"\n  {self.checkpoint} still holds the state of the last evaluation"
-        what = "is not finite" if not math.isfinite(value) else "has exploded"
-        number = self.iteration + (not math.isfinite(value))
-        return TrainingError(
-            f"training diverges: the loss {what} at iteration {number}\n"
-            f"  losses: {_numbers(losses[:3])} at the start, {_numbers(last)} at the end\n"
-            f"  learning rate: {lr:g}\n"
-            f"  fix: try a smaller learning rate, such as {lr / 10:g}; if that does not help, look "
-            f"at the data (nan? pixels not scaled to [0, 1]?) and at the initial weights{kept}"
-        )
-
     # ---- what survives
 
     def state_dict(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return all that an exact continuation needs: arrays, and a header that JSON knows."""
-        loader = self.loader.state_dict()
-        parts: dict[str, Mapping[str, Array]] = {
-            "model": self.model.state(),
-            "optimizer": self.optimizer.state(),
-            "loader": {name: loader[name] for name in self.loader.state()},
-            "history": self.history.state_dict(),
-        }
-        header: dict[str, Any] = {
-            "facts": self.facts,
-            "iteration": self.iteration,
-            "seconds": self.seconds,
-            "loader": {"rng": loader["rng"], "form": loader["form"]},
-            "optimizer": type(self.optimizer).__name__,
-            "generators": {name: _told(rng) for name, rng in self._generators().items()},
-            "early_stopping": None,
-        }
-        stopping = self.early_stopping
-        if stopping is not None:
-            parts["best"] = stopping.weights
-            header["early_stopping"] = {
-                name: getattr(stopping, name)
-                for name in ("monitor", "patience", "best", "value", "iteration", "waited")
-            }
-        arrays = {
-            f"{part}/{name}": array
-            for part, found in parts.items()
-            for name, array in found.items()
-        }
-        return arrays, header
+        return resume.state_of(self)
 
     def load_state_dict(self, arrays: Mapping[str, Array], header: Mapping[str, Any]) -> None:
         """Put the trainer where another one's `state_dict` had it.
@@ -344,58 +406,7 @@ class Trainer:
             The state is incomplete, or of another model, optimizer, loader or setting; this
             trainer is unchanged then.
         """
-        before = self.state_dict()
-        before = ({name: array.copy() for name, array in before[0].items()}, before[1])
-        history = (self.history, self.seconds)
-        try:
-            self._load(arrays, header)
-        except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
-            self.history, self.seconds = history
-            self._load_parts(*before)
-            if isinstance(error, CheckpointError):
-                raise
-            raise CheckpointError(
-                f"Trainer: the saved state does not fit, and nothing was changed\n  {error}"
-            ) from error
-
-    def _load(self, arrays: Mapping[str, Array], header: Mapping[str, Any]) -> None:
-        kind, generators = header["optimizer"], self._generators()
-        complaints = []
-        if kind != type(self.optimizer).__name__:
-            complaints.append(
-                f"the optimizer was {kind}, this one is {type(self.optimizer).__name__}"
-            )
-        if set(header["generators"]) != set(generators):
-            complaints.append("the model has other random generators")
-        if (header["early_stopping"] is None) != (self.early_stopping is None):
-            complaints.append("one of the two runs stops early and the other does not")
-        if complaints:
-            raise CheckpointError(
-                f"Trainer: the saved state does not fit, and nothing was changed: "
-                f"{'; '.join(complaints)}\n  fix: build the trainer as it was when it was saved"
-            )
-        history = History()
-        history.load_state_dict(_part(arrays, "history"))
-        if header["iteration"] != len(history):
-            raise CheckpointError("Trainer: the saved history is not that of the saved iteration")
-        self._load_parts(arrays, header)
-        self.history, self.seconds = history, float(header["seconds"])
-
-    def _load_parts(self, arrays: Mapping[str, Array], header: Mapping[str, Any]) -> None:
-        """Put the parts that check themselves back, one after the other."""
-        self.loader.load_state_dict({**_part(arrays, "loader"), **header["loader"]})
-        self.model.load_state_dict(_part(arrays, "model"))
-        self.optimizer.load_state_dict(_part(arrays, "optimizer"))
-        for name, rng in self._generators().items():
-            rng.bit_generator.state = header["generators"][name]
-        if self.early_stopping is not None:
-            saved = header["early_stopping"]
-            best = _part(arrays, "best")
-            if best:
-                best, _, _ = fitting("EarlyStopping", self.model.state(), best)
-            for name, value in saved.items():
-                setattr(self.early_stopping, name, value)
-            self.early_stopping.weights = best
+        resume.load(self, arrays, header)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write all that an exact continuation needs into one file, and return its path."""
@@ -404,6 +415,11 @@ class Trainer:
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Continue where the saved run was: the next iteration is the one it would have made.
 
+        Parameters
+        ----------
+        path : str or path
+            A file that was saved, or a folder of them, of which the newest is taken.
+
         Raises
         ------
         CheckpointError
@@ -411,59 +427,32 @@ class Trainer:
         OSError
             The file cannot be opened.
         """
-        self.load_state_dict(*read_checkpoint(path))
+        self.load_state_dict(*read_checkpoint(resume.newest(path)))
         self.saved = self.iteration
 
-    def _save(self) -> None:
-        if self.checkpoint is not None:
-            self.save(self.checkpoint)
-            self.saved = self.iteration
-
-    def _generators(self) -> dict[str, np.random.Generator]:
+    def generators(self) -> dict[str, np.random.Generator]:
         """Return the generators that the model may draw from, the default one among them."""
         return {"": default_generator(), **dict(self.model.named_generators())}
 
 
-def _part(arrays: Mapping[str, Array], part: str) -> dict[str, Array]:
-    """Return the arrays of one part, without its name."""
-    start = f"{part}/"
-    return {name[len(start) :]: a for name, a in arrays.items() if name.startswith(start)}
+def _whole(name: str, value: Any, fix: str) -> int:
+    """Return a number of iterations or batches, or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise TrainingError(
+            f"Trainer: found {name}={value!r}; expected a whole number of at least 1\n  fix: {fix}"
+        )
+    return int(value)
 
 
-def _told(rng: np.random.Generator) -> Any:
-    """Return the state of a generator as JSON knows it; some keep arrays in it."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: plain(item) for key, item in value.items()}
-        return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
-
-    return plain(rng.bit_generator.state)
-
-
-def _numbers(values: Any) -> str:
-    return ", ".join(f"{value:.4g}" for value in values)
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Context in which Ctrl-C only adds to the list that is given; a second one interrupts.
-
-    Elsewhere than in the main thread, or where the program has its own handler, nothing changes.
-    """
-    heard: list[int] = []
-
-    def hear(number: int, _frame: FrameType | None) -> None:
-        if heard:
-            raise KeyboardInterrupt
-        heard.append(number)
-
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield heard
-        return
-    signal.signal(signal.SIGINT, hear)
-    try:
-        yield heard
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _listed(schedule: Any) -> list[Any]:
+    """Return the schedules as a list."""
+    if schedule is None:
+        return []
+    found = list(schedule) if isinstance(schedule, (list, tuple)) else [schedule]
+    for one in found:
+        if not callable(getattr(one, "step", None)) or not hasattr(one, "every"):
+            raise TrainingError(
+                f"Trainer: found schedule={one!r}; expected one with step() and every\n"
+                "  fix: pass one of tinygrad_edu.optim, such as StepLR(optimizer, 10)"
+            )
+    return found

@@ -1,0 +1,76 @@
+"""``FILE.py:name``: what a Python file of the user's defines, fetched for a command.
+
+Knows: how a file is loaded, and how to say what is wrong with it. Does not know: what is wanted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import re
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tinygrad_edu.errors import TargetError
+
+__all__ = ["load_target"]
+
+
+def load_target(who: str, target: str) -> Any:
+    """Return what a file defines under a name.
+
+    Parameters
+    ----------
+    who : str
+        The command that asks, for errors.
+    target : str
+        ``FILE.py:name`` or ``FILE.py::name``; the name may have dots. The file may import its
+        neighbours.
+
+    Raises
+    ------
+    TargetError
+        The target names nothing, there is no such file, it cannot be imported, or it does not
+        define the name.
+    """
+    match = re.fullmatch(r"(.+?)::?([^:/\\]+)", target)
+    if match is None:
+        raise TargetError(
+            f"{who}: {target!r} names nothing in a file\n  fix: FILE.py:name, as in ops.py:witch"
+        )
+    file, name = match.groups()
+    subject: Any = _loaded(who, Path(file))
+    known = [n for n, v in vars(subject).items() if callable(v) and not n.startswith("_")]
+    for part in name.split("."):
+        if not hasattr(subject, part):
+            close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            hint = f"; nearest: {', '.join(close)}" if close else ""
+            raise TargetError(f"{who}: {file} defines no {name!r}{hint}")
+        subject = getattr(subject, part)
+    return subject
+
+
+def _loaded(who: str, path: Path) -> ModuleType:
+    """Return the module in a file."""
+    if not path.is_file():
+        raise TargetError(f"{who}: there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{who}: {path} is no Python file\n  fix: FILE.py:name")
+    module = importlib.util.module_from_spec(spec)
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)]
+        raise TargetError(
+            f"{who}: {path} cannot be imported, line {lines[-1] if lines else '?'}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    finally:
+        sys.path.remove(folder)
+    return module
