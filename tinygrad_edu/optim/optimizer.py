@@ -311,7 +311,7 @@ class Optimizer:
     counted = False
     """Whether `factors` reads ``scalars["step"]`` and means the steps of the parameter itself."""
     needs_closure = False
-    """Whether `step` asks for the loss, by a closure."""
+    """Whether ``step`` asks for the loss, by a closure."""
     joined = True
     """Whether parameters that lie side by side are updated in one call, as one array."""
 

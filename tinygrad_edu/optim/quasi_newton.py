@@ -42,7 +42,7 @@ class LBFGS(Optimizer):
     newest pair, and is never formed: its product with :math:`g` is two loops over the pairs. A pair
     with :math:`y^T s \le 10^{-10}` is left out. There is no :math:`\epsilon`.
 
-    `step` takes a closure, and makes up to `max_iter` such steps. Without line search
+    ``step`` takes a closure, and makes up to `max_iter` such steps. Without line search
     :math:`t = \eta`, in the very first step :math:`\eta \min(1, 1/\lVert g \rVert_1)`; with it that
     is the first point tried. The line search looks for the strong Wolfe conditions
 
