@@ -30,6 +30,8 @@ def accepted(bounds: list[float | None] | None) -> str:
     if bounds is None:
         return "–"
     low, high = bounds
+    if low is not None and shown(low) == shown(high):
+        return f"= {shown(low)}"
     if low is None:
         return f"≤ {shown(high)}"
     return f"≥ {shown(low)}" if high is None else f"{shown(low)} to {shown(high)}"
@@ -63,8 +65,16 @@ class Figures(SphinxDirective):
                     what = figure["what"] if one else f"{name}: {figure['what']}"
                     cells = [figure["number"] or "–", what, shown(figure["source"])]
                     rows.append([*cells, shown(figure["ours"]), accepted(figure["accept"])])
+        if not one:
+            rows.sort(key=_place)
         table = _table(heads, rows)
         return [table, nodes.paragraph("", "", *said[0])] if one else [table]
+
+
+def _place(row: list[str]) -> tuple[int, int]:
+    """Return where a figure comes: the articles' before the book's, each in the order of numbers."""
+    number = row[0]
+    return "SABEFN".index(number[0]), int(number[1:])
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> nodes.table:
