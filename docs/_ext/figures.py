@@ -72,7 +72,7 @@ class Figures(SphinxDirective):
 
 
 def _place(row: list[str]) -> tuple[int, int]:
-    """Return where a figure comes: the articles' before the book's, each in the order of numbers."""
+    """Return where a figure comes: first the articles', then the book's, each by its number."""
     number = row[0]
     return "SABEFN".index(number[0]), int(number[1:])
 
