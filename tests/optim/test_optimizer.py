@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.errors import CheckpointError, MutationError, OptimizerError
+from tinygrad_edu.nn import Linear
 from tinygrad_edu.optim import (
     LAMB,
     LBFGS,
@@ -491,3 +492,20 @@ def test_every_rule_tells_its_formula_its_paper_and_its_arguments(rule):
 
 def test_the_repr_tells_rule_size_and_hyper_parameters():
     assert repr(SGD(two(), 0.5)).startswith("SGD(6 numbers, lr=0.5, momentum=0")
+
+
+@pytest.mark.filterwarnings("ignore::tinygrad_edu.errors.PrecisionWarning")
+@pytest.mark.parametrize("rule", [SGD, Adam])
+def test_inputs_of_another_dtype_train_as_well(rule):
+    x = np.random.default_rng(0).standard_normal((6, 3))
+    steps = []
+    for inputs in (x, x.astype(np.float32)):
+        layer = Linear(3, 2, rng=0)
+        optimizer = rule(layer, lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            np.square(layer(inputs) - 1).sum().backward()
+            assert layer.weight.grad.dtype == np.float32
+            optimizer.step()
+        steps.append(layer.weight.numpy().copy())
+    np.testing.assert_allclose(*steps, rtol=1e-4)

@@ -449,6 +449,8 @@ def _joint(
         first = want and up.op is None and active is None and up not in cotangents
         wanted.append(want)
         buffer = up.buffer if first and up.grad is None else None
+        if buffer is not None and buffer.dtype != g.dtype:
+            buffer = None  # a wider gradient, of float64 inputs say, is rounded when it is kept
         into.append(buffer)
         if buffer is not None:  # a sweep inside this one, which a hook may start, is not to have it
             lent[up], up.buffer = buffer, None
