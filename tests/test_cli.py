@@ -165,6 +165,8 @@ def test_options_make_another_experiment(few: Path, place: Path) -> None:
         "image": [1, 28, 28],
         "classes": list("0123456789"),
         "workers": 0,
+        "doctor": False,
+        "log": [],
         "seed": 3,
     }
     arrays, _ = read_checkpoint(run / "model.npz")
@@ -294,11 +296,19 @@ def test_every_schedule_trains(few: Path, place: Path, schedule: str) -> None:
     assert (len(set(rates)) > 1) == (schedule != "constant")
 
 
-def test_logs_are_written_as_the_run_goes(few: Path, place: Path) -> None:
-    options = ["--epochs", "2", "--quiet", "--out", "run", "--log", "csv", "jsonl"]
+def test_logs_are_written_as_the_run_goes_and_when_it_goes_on(
+    few: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--epochs", "2", "--out", "run", "--log", "csv", "jsonl"]
     assert train(few, *options) == 0
+    assert "log.csv" in capsys.readouterr().out
     assert len((place / "run" / "log.csv").read_text().splitlines()) == 4
     assert [line["iteration"] for line in lines_of(place / "run" / "log.jsonl")] == [0, 8, 16]
+    assert main(["train", "--resume", "run", "--epochs", "3", "--quiet"]) == 0
+    assert lines_of(place / "run" / "log.jsonl")[-1]["iteration"] == 24
+    assert len((place / "run" / "log.csv").read_text().splitlines()) == 5
+    assert main(["train", "--resume", "run"]) == 0
+    assert "makes the run longer" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("place")
@@ -315,7 +325,7 @@ def test_a_learning_rate_is_found_and_nothing_is_trained(
     pytest.importorskip("matplotlib")
     assert train(few, "--find-lr", "--out", "found") == 0
     out = capsys.readouterr().out
-    assert re.search(r"learning rate", out)
+    assert re.search(r"--lr [\d.e-]+ would be a good start", out)
     assert {path.name for path in Path("found").iterdir()} == {"learning_rate.png"}
 
 
@@ -343,6 +353,10 @@ class Needs(Module):
     def __init__(self, width):
         self.width = width
 
+class Raises(Module):
+    def forward(self, x):
+        return self.absent(x)
+
 number = 3
 """
 
@@ -364,6 +378,8 @@ OWN_MISTAKES = {
     "mine.py:number": "expected a Module",
     "mine.py:Wrong": "a logit for each class",
     "mine.py:Needs": "needs width",
+    "mine.py:Raises": r"AttributeError: (.|\n)*at mine.py:\d+: return self.absent\(x\)",
+    "mine.py": "mine.py:Model",
 }
 
 
@@ -633,6 +649,9 @@ MISTAKES = {
     "train --net deep-conv --hidden 5 5": "takes one number",
     "train --net two-layer --hidden 5 5": "--net mlp",
     "train --dropout 1": "not in",
+    "train --batch-norm": "goes with --net mlp",
+    "train --batch-size 100000": "there are 60000 images",
+    "train --resume {trained} --find-lr": "--find-lr",
     "train --schedule slow": "cosine",
     "train --augment bend": "elastic",
     "train --epochs 2 --iterations 5": "not allowed with",

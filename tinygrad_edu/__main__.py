@@ -1,4 +1,4 @@
-"""``python -m tinygrad_edu`` is the command ``tinygrad-edu``; read ``cli.py``."""
+"""``python -m tinygrad_edu`` is the command ``tinygrad-edu``; read ``cli/``."""
 
 import sys
 

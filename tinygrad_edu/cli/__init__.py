@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tinygrad_edu.cli.options import parser
 from tinygrad_edu.cli.wrong import one_line
 from tinygrad_edu.errors import TargetError, TinygradEduError, TrainingError
 
@@ -30,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Those of the process by default.
     """
-    options = parser().parse_args(arguments)
     try:
+        # Here, for it imports every room, and Ctrl-C is to be told in one line from the start.
+        from tinygrad_edu.cli.options import parser
+
+        options = parser().parse_args(arguments)
         code: int = options.run_command(options)
         sys.stdout.flush()
         return code

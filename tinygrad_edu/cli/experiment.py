@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,6 +113,8 @@ SETTINGS: Settings = {
     "image": None,
     "classes": None,
     "workers": 0,
+    "doctor": False,
+    "log": [],
     "seed": 0,
 }
 """What an experiment is made of; None stands for what is usual with the net. The shape of an image
@@ -282,7 +286,11 @@ def completed(given: Settings) -> Settings:
         if given.get(name) is not None and name not in net.reads:
             known = ", ".join(f"--{read.replace('_', '-')}" for read in net.reads) or "none of them"
             option = f"--{name.replace('_', '-')}"
-            raise Wrong(f"--net {settings['net']} has no {option}; it reads {known}")
+            others = [other for other, facts in NETS.items() if name in facts.reads]
+            raise Wrong(
+                f"--net {settings['net']} has no {option}; it reads {known}; {option} goes with "
+                f"--net {' or '.join(others)}"
+            )
     lengths = ("epochs", "iterations")
     told = any(settings[name] is not None for name in lengths)
     for name, usual in net.usual.items():
@@ -305,7 +313,8 @@ def net_of(settings: Mapping[str, Any]) -> Net:
         return NETS[name]
     if ":" in name:
         return OWN
-    raise Wrong(f"there is no net {name!r}; there are {', '.join(NETS)}, and FILE.py:Model")
+    hint = f"; name what is in the file, as in {name}:Model" if name.endswith(".py") else ""
+    raise Wrong(f"there is no net {name!r}; there are {', '.join(NETS)}, and FILE.py:Model{hint}")
 
 
 def build(settings: Settings, *, checkpoint: Path | None = None, progress: Progress) -> Trainer:
@@ -324,6 +333,8 @@ def build(settings: Settings, *, checkpoint: Path | None = None, progress: Progr
     settings.update(image=list(data.train_images.shape[1:]), classes=list(data.classes))
     train = (data.train_images, data.train_labels)
     sets = {"train": train, "test": (data.test_images, data.test_labels)}
+    if settings["batch_size"] > len(train[0]):
+        raise Wrong(f"--batch-size {settings['batch_size']}: there are {len(train[0])} images")
     callbacks: list[Callback] = []
     if settings["patience"] is not None:
         if len(train[0]) <= HELD_OUT:
@@ -452,7 +463,8 @@ def _own(
                 f"train: {target} needs {', '.join(needed)}\n  fix: give them defaults, or name a "
                 "function without arguments that returns the model"
             )
-        made = made(rng=rng) if "rng" in takes else made()
+        with _told(target):
+            made = made(rng=rng) if "rng" in takes else made()
     if not isinstance(made, Module):
         raise TargetError(
             f"train: {target} returns a {type(made).__name__}; expected a Module\n"
@@ -460,14 +472,8 @@ def _own(
         )
     shape = tuple(getattr(made, "input_shape", shape))
     made.eval()  # a look that draws nothing and changes no running mean
-    try:
-        with no_grad():
-            found = tuple(np.shape(made(np.zeros((2, *shape), get_default_dtype()))))
-    except TinygradEduError as error:
-        raise TargetError(
-            f"train: {target} refuses a batch of shape {(2, *shape)}\n  {error}\n"
-            f"  fix: say what it takes, as in input_shape = (1, 28, 28), in its class"
-        ) from error
+    with _told(target, (2, *shape)), no_grad():
+        found = tuple(np.shape(made(np.zeros((2, *shape), get_default_dtype()))))
     made.train()
     if found != (2, classes):
         raise TargetError(
@@ -475,6 +481,25 @@ def _own(
             "a logit for each class\n  fix: let the last layer have as many outputs as classes"
         )
     return made, shape
+
+
+@contextmanager
+def _told(target: str, batch: tuple[int, ...] | None = None) -> Iterator[None]:
+    """Context in which an error of the user's model is told with its line, not ours."""
+    try:
+        yield
+    except Exception as error:
+        told = str(error)
+        if not isinstance(error, TinygradEduError):  # ours name the line themselves
+            file = str(Path(target.rpartition(":")[0].rstrip(":")).resolve())
+            theirs = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+            told = f"{type(error).__name__}: {error}"
+            told += "".join(f"\n  at {Path(file).name}:{f.lineno}: {f.line}" for f in theirs[-1:])
+        what, fix = "cannot be made", ""
+        if batch is not None:
+            what = f"refuses a batch of shape {batch}"
+            fix = "\n  fix: in its class, input_shape = (1, 28, 28) says what it takes"
+        raise TargetError(f"train: {target} {what}\n  {told}{fix}") from error
 
 
 def augmentation(names: list[str]) -> Any:

@@ -65,7 +65,10 @@ def opened(run: Path, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
     except FileNotFoundError as error:
         fix = ""
         if name == "model.npz" and (run / "checkpoint.npz").exists():
-            fix = f"; let it finish first: tinygrad-edu train --resume {shlex.quote(str(run))}"
+            fix = (
+                "; the run has not finished: go on with tinygrad-edu train --resume "
+                f"{shlex.quote(str(run))}, or train anew with other settings if it diverged"
+            )
         raise Wrong(f"there is no {name} in {run}{fix}") from error
 
 

@@ -16,6 +16,7 @@ from tinygrad_edu.cli.experiment import (
     HELD_OUT,
     NETS,
     OPTIMIZERS,
+    OWN,
     SCHEDULES,
 )
 from tinygrad_edu.cli.train import train
@@ -51,8 +52,9 @@ def parser() -> Parser:
     net.add_argument(
         "--net",
         metavar="NET",
-        help=f"{', '.join(NETS)}, or FILE.py:Model, a Module of yours (two-layer, or mlp with "
-        "several hidden layers)",
+        help=f"{', '.join(NETS)}, or FILE.py:Model, a Module of yours, with "
+        f"{OWN.usual['optimizer']} for {OWN.usual['epochs']} epochs (two-layer; mlp with several "
+        "hidden layers)",
     )
     net.add_argument(
         "--hidden", type=_positive, nargs="+", metavar="N", help=_usual("hidden", "units")
@@ -135,14 +137,12 @@ def parser() -> Parser:
     watch.add_argument(
         "--doctor",
         action="store_true",
-        default=False,
         help="look for dead units, lost gradients and the like, after every epoch",
     )
     watch.add_argument(
         "--log",
         choices=("csv", "jsonl", "tensorboard"),
         nargs="+",
-        default=[],
         metavar="KIND",
         help="write every evaluation into the run folder as it comes: csv, jsonl, tensorboard",
     )

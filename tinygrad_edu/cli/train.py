@@ -12,6 +12,7 @@ import os
 import shlex
 import warnings
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ __all__ = ["train"]
 
 Array = np.ndarray[Any, Any]
 
-CHANGEABLE = ("epochs", "iterations", "workers")
+CHANGEABLE = ("epochs", "iterations", "workers", "doctor", "log")
 """What may be other when a run is resumed."""
 
 
@@ -58,6 +59,10 @@ def train(options: argparse.Namespace) -> int:
     progress = Progress(quiet=options.quiet)
     given = {name: value for name, value in vars(options).items() if name in SETTINGS}
     resumed = options.resume is not None
+    if resumed and options.find_lr:
+        raise Wrong("--find-lr does not go with --resume; it tries rates on a net at its start")
+    if "tensorboard" in given.get("log", []) and find_spec("tensorboardX") is None:
+        raise Wrong("--log tensorboard needs tensorboardX: pip install tensorboardX")
     run, saved = Path(options.resume or ""), None
     if resumed:
         settings, saved = _saved_run(run, given, out=options.out)
@@ -69,7 +74,7 @@ def train(options: argparse.Namespace) -> int:
     total = iterations_of(settings, trainer.epoch_length)
     settings.update(iterations=total, epochs=None)
     if options.find_lr:
-        return _find_lr(trainer, options.out)
+        return _find_lr(trainer, settings, options.out)
     if saved is not None:
         trainer.load_state_dict(*saved)
         trainer.saved = trainer.iteration
@@ -78,9 +83,11 @@ def train(options: argparse.Namespace) -> int:
     else:
         run = new_folder(options.out, settings)
     trainer.checkpoint, trainer.facts = run / "checkpoint.npz", settings
-    _watch(trainer, run, options)
+    _watch(trainer, run, settings)
 
     said = f" from iteration {trainer.iteration:,}" if resumed else ""
+    if trainer.iteration == total:
+        said += ", which was the last; --epochs or --iterations makes the run longer"
     progress.line(f"{_described(settings, trainer)}\nwriting to {run}{os.sep}{said}\n")
     write_config(run, settings)
     try:
@@ -103,7 +110,8 @@ def _saved_run(
     """Return the settings of a run, with what may be changed in them, and its saved state."""
     if fixed := [name for name in given if name not in CHANGEABLE]:
         option = f"--{fixed[0].replace('_', '-')}"
-        raise Wrong(f"{option} cannot be changed with --resume; only --epochs and --iterations can")
+        allowed = ", ".join(f"--{name}" for name in CHANGEABLE)
+        raise Wrong(f"{option} cannot be changed with --resume; only {allowed} can")
     if out is not None:
         raise Wrong("--out does not go with --resume, which writes to the run's own folder")
     arrays, header = opened(run, "checkpoint.npz")
@@ -117,16 +125,16 @@ def _saved_run(
     return {**settings, **lengths, **given}, (arrays, header)
 
 
-def _watch(trainer: Trainer, run: Path, options: argparse.Namespace) -> None:
+def _watch(trainer: Trainer, run: Path, settings: Settings) -> None:
     """Add the callbacks that only look on."""
-    if options.doctor:
+    if settings["doctor"]:
         trainer.callbacks.append(GradientDoctor(every=trainer.epoch_length))
     logs: dict[str, Callable[[], Callback]] = {
         "csv": lambda: CSVLog(run / "log.csv"),
         "jsonl": lambda: JSONLog(run / "log.jsonl"),
         "tensorboard": lambda: TensorBoardLog(run / "tensorboard"),
     }
-    trainer.callbacks += [logs[kind]() for kind in dict.fromkeys(options.log)]
+    trainer.callbacks += [logs[kind]() for kind in dict.fromkeys(settings["log"])]
 
 
 def _described(settings: Settings, trainer: Trainer) -> str:
@@ -143,7 +151,7 @@ def _described(settings: Settings, trainer: Trainer) -> str:
     )
 
 
-def _find_lr(trainer: Trainer, out: str | None) -> int:
+def _find_lr(trainer: Trainer, settings: Settings, out: str | None) -> int:
     """Tell which learning rate the loss falls fastest with; nothing is trained."""
     with one_thread():
         found = find_learning_rate(trainer)
@@ -151,9 +159,12 @@ def _find_lr(trainer: Trainer, out: str | None) -> int:
         print("The loss falls with none of the learning rates.")
         return 1
     print(
-        f"The loss falls fastest at a learning rate of {found.suggestion:.2g}; a schedule should "
-        f"hardly go above {max(found.largest, found.suggestion):.2g}."
+        f"{net_name(settings)}, {settings['optimizer']}: --lr {found.suggestion:.1g} would be a "
+        f"good start (the usual one is {settings['lr']:g}); no schedule should go above "
+        f"{found.largest:.1g}."
     )
+    if out is None:
+        print("With --out FOLDER the losses are drawn over the learning rates.")
     if out is not None:
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,12 +176,14 @@ def _written(trainer: Trainer, run: Path, settings: Settings) -> dict[str, str]:
     """Write the files of a finished run, and return what each is."""
     history, model = trainer.history, trainer.model
     history.save(run / "history.jsonl")
+    logs = {"csv": "log.csv", "jsonl": "log.jsonl", "tensorboard": "tensorboard"}
     write_checkpoint(run / "model.npz", model.state_dict(), {"settings": settings})
     files = {
         "model.npz": "the weights",
         "checkpoint.npz": "everything that going on needs",
         "history.jsonl": "the table above, one JSON object a line",
         "config.json": "the exact settings",
+        **{logs[kind]: "the log" for kind in settings["log"]},
     }
     title = f"MNIST, {net_name(settings)}: {rule_name(settings)}"
     epoch = trainer.epoch_length
