@@ -73,7 +73,7 @@ class Figures(SphinxDirective):
 
 def _place(row: list[str]) -> tuple[int, int]:
     """Return where a figure comes: first the articles', then the book's, each by its number."""
-    number = row[0]
+    number = row[0].partition(",")[0]  # of several, the first
     return "SABEFN".index(number[0]), int(number[1:])
 
 
