@@ -23,6 +23,8 @@ from tinygrad_edu.train import one_thread
 
 __all__ = ["ORANGE", "PALETTE", "Experiment", "pyplot"]
 
+RESULTS = Path(__file__).parents[2] / "docs" / "book" / "results"
+"""Where the figures of full runs are kept."""
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Told apart by all kinds of eyes (M. Okabe, K. Ito, "Color universal design", 2008)."""
 ORANGE = PALETTE[1]
@@ -86,7 +88,12 @@ class Experiment:
     def __init__(self, doc: str | None, file: str, arguments: list[str] | None = None) -> None:
         self.name = Path(file).stem
         title = (doc or "").strip().splitlines()[0]
-        parser = argparse.ArgumentParser(description=title)
+        self._full = _seconds_of_a_full_run(self.name)
+        took = "" if self._full is None else f"; it took {self._full:g} s of processor time"
+        parser = argparse.ArgumentParser(
+            description=title,
+            epilog=f"A full run is kept in docs/book/results/{self.name}.json{took}.",
+        )
         parser.add_argument("--quick", action="store_true", help="a form of a few seconds")
         parser.add_argument("--out", type=Path, default=Path("runs/book"), metavar="FOLDER")
         parser.add_argument("--seed", type=int, default=0, metavar="N")
@@ -101,6 +108,8 @@ class Experiment:
         self._threads = one_thread()
         self._threads.__enter__()
         print(f"{self.title}{' (quick form)' if self.quick else ''}", flush=True)
+        if not self.quick and self._full is not None:
+            self.stage(f"the full run that is kept took {self._full:g} s of processor time")
         return self
 
     def __exit__(
@@ -125,7 +134,7 @@ class Experiment:
         self._write(f"{self.name}.json", text.encode())
         print(
             f"{seconds} s of processor time; {self.out / self.name}.json and "
-            f"{len(self.pictures)} pictures"
+            f"{len(self.pictures)} picture{'' if len(self.pictures) == 1 else 's'}"
         )
 
     def figure(
@@ -161,8 +170,13 @@ class Experiment:
             "accept": None if accept is None else list(accept),
         }
         self.figures.append(entry)
-        beside = "" if source is None else f"   (source: {shown(entry['source'])})"
+        whose = "source, for the full form" if self.quick else "source"
+        beside = "" if source is None else f"   ({whose}: {shown(entry['source'])})"
         print(f"  {what}: {shown(found)}{beside}", flush=True)
+
+    def stage(self, what: str) -> None:
+        """Print what comes next, at once, so that a long run is not silent."""
+        print(f"- {what}", flush=True)
 
     def picture(self, figure: Any, more: str = "") -> None:
         """Write a Matplotlib figure as ``NAME.png``, or ``NAME_more.png``, and close it."""
@@ -185,6 +199,15 @@ def _processor_time() -> float:
     """
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def _seconds_of_a_full_run(name: str) -> float | None:
+    """Return how long the full run took whose figures are kept, or None if none can be read."""
+    try:
+        kept = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        return None if kept["quick"] else float(kept["seconds"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def shown(value: Any) -> str:

@@ -35,7 +35,11 @@ def paths_picture() -> Any:
     plt = pyplot()
     figure, row = plt.subplots(1, 3, figsize=(11, 3.9))
     cases = ((0.1, 100, 5.0), (10.0, 2, 1600.0), (1e-10, 100, 5.0))
-    titles = ("η = 0.1: arrives", "η = 10: two steps, far away", "η = 1e-10: 100 steps, no way")
+    titles = (
+        "η = 0.1: arrives",
+        "η = 10: two steps, far away",
+        "η = 1e-10: hardly moves",
+    )
     for axes, (lr, steps, reach), title in zip(row, cases, titles, strict=True):
         ticks = np.linspace(-reach, reach, 121)
         heights = ticks[:, None] ** 2 + ticks**2
@@ -46,6 +50,7 @@ def paths_picture() -> Any:
         axes.plot(0, 0, "x", color=ORANGE, ms=9, mew=2, label="minimum")
         axes.set(xlabel="$x_0$", ylabel="$x_1$", aspect="equal", title=title)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        axes.locator_params(nbins=5)
         axes.grid(False)
     row[0].legend(loc="lower right")
     return figure

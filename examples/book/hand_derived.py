@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
         w, x = rng.normal(size=4), rng.normal(size=4)
         for alpha in (0.04, 1.0, 4.0):
             formula, found = one_neuron(alpha, w, x, 1.0)
-            what = f"one neuron, α = {alpha:g}: ∂E/∂w recorded (source: −2(t − ŷ)αŷ(1 − ŷ)x)"
+            what = f"one neuron, α = {alpha:g}: ∂E/∂w recorded (to compare: −2(t − ŷ)αŷ(1 − ŷ)x)"
             experiment.figure("S13", what, ours=found, source=formula)
             experiment.figure(
                 "S13", f"one neuron, α = {alpha:g}: difference",
@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> None:
         net = problem([3, 3, 3], experiment.seed)
         hand, swept = by_hand(*net)[2], recorded(*net)
         for name, a, b in zip(("inputs to middle", "middle to output"), swept, hand, strict=True):
-            what = f"3-3-3 with bias, {name}: ∂E/∂w recorded (source: by hand)"
+            what = f"3-3-3 with bias, {name}: ∂E/∂w recorded (to compare: by hand)"
             experiment.figure("S14", what, ours=a, source=b)
         experiment.figure(
             "S14", "3-3-3: difference", ours=largest_difference(swept, hand), accept=(None, 1e-12)

@@ -93,6 +93,16 @@ def searched(trials: int, epochs: int, seed: int, processes: int) -> Results:
         )
 
 
+def picture(results: Results, title: str) -> Any:
+    """Return the picture of the best trainings, its axes named for what this objective reports."""
+    figure = results.curves(title=title)
+    figure.supylabel("accuracy", fontsize=9)
+    for axes in figure.axes:
+        if axes.get_xlabel():
+            axes.set_xlabel("epoch")
+    return figure
+
+
 def main() -> None:
     """Search, draw the twenty best trainings, and tell where the best lie."""
     with Experiment(__doc__, __file__) as experiment:
@@ -105,7 +115,7 @@ def main() -> None:
             title = "A few trials"
         else:
             title = "The best 20 of 100 trials: accuracy over 50 epochs, 400 digits to train on"
-        experiment.picture(results.curves(title=title))
+        experiment.picture(picture(results, title))
         best = results.best
         limit = None if experiment.quick else 0.75
         experiment.figure(

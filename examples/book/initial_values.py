@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
         axes.annotate("guessing: ln 10", (iterations, GUESSING), (0, 4), "data", "offset points",
                       ha="right", color="#555555")  # fmt: skip
         axes.set(xlabel="iteration", ylabel="loss of the batch, nat", ylim=(0, 2.5))
-        axes.legend(loc="center right")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         experiment.picture(figure)
 
 

@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> None:
         one = regression(wave, net(1, "tanh"), epochs, seed)
         experiment.figure(
             number,
-            "one input, a sine: error on the test set, root mean square (source: the noise)",
+            "one input, a sine: error on the test set, root mean square (to compare: the noise)",
             ours=one.rmse,
             source=NOISE,
             accept=None if quick else (0.08, 0.12),
@@ -167,7 +167,7 @@ def main(arguments: list[str] | None = None) -> None:
         several = regression(rough, net(3, "relu"), epochs, seed)
         experiment.figure(
             number,
-            "three inputs: error on the test set, root mean square (source: the noise)",
+            "three inputs: error on the test set, root mean square (to compare: the noise)",
             ours=several.rmse,
             source=NOISE,
             accept=None if quick else (0.08, 0.14),
@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> None:
         learned, exact = least_squares(plane, flat[:2], seed)
         experiment.figure(
             number,
-            "four inputs of scales 0.1 to 1000, linear: slopes (source: least squares)",
+            "four inputs of scales 0.1 to 1000, linear: slopes (to compare: least squares)",
             ours=learned,
             source=exact,
         )

@@ -174,8 +174,16 @@ def gradients_picture(numerical: list[Array], recorded: list[Array]) -> Any:
     return figure
 
 
-def curves_picture(runs: dict[str, list[Trainer]]) -> Any:
-    """Return the picture of the accuracies by epoch, and of the losses."""
+def curves_picture(runs: dict[str, list[Trainer]], *, end: bool) -> Any:
+    """Return the picture of the accuracies by epoch, and of the losses.
+
+    Parameters
+    ----------
+    runs : dict of str to list of Trainer
+        The runs by activation.
+    end : bool
+        Whether an inset shows the end at a larger scale: 0.9 and above.
+    """
     plt = pyplot()
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.2), width_ratios=(1.6, 1))
     for (name, trainers), colour in zip(runs.items(), (PALETTE[0], ORANGE), strict=True):
@@ -192,13 +200,14 @@ def curves_picture(runs: dict[str, list[Trainer]]) -> Any:
         right.plot(25 + 50 * np.arange(len(blocks)), blocks, color=colour, label=name)
     left.set(xlabel="epoch (600 batches of 100)", ylabel="accuracy", ylim=(0, 1.02))
     left.legend(loc="lower right")
-    inset = left.inset_axes((0.32, 0.2, 0.3, 0.38))
-    for line in left.get_lines():
-        inset.plot(*line.get_data(), color=line.get_color(), ls=line.get_linestyle(), lw=1.2)
-    inset.axhspan(0.94, 0.952, color="#dddddd", lw=0)
-    inset.set(xlim=(epochs[-1] / 2, epochs[-1]), ylim=(0.9, 0.985))
-    inset.tick_params(labelsize=8)
-    inset.set_title("the end; grey: accepted for sigmoid", fontsize=8)
+    if end:
+        inset = left.inset_axes((0.32, 0.2, 0.3, 0.38))
+        for line in left.get_lines():
+            inset.plot(*line.get_data(), color=line.get_color(), ls=line.get_linestyle(), lw=1.2)
+        inset.axhspan(0.94, 0.952, color="#dddddd", lw=0)
+        inset.set(xlim=(epochs[-1] / 2, epochs[-1]), ylim=(0.9, 0.985))
+        inset.tick_params(labelsize=8)
+        inset.set_title("the end; grey: accepted for sigmoid", fontsize=8)
     right.set(xlabel="iteration", ylabel="loss, mean of 50 batches", yscale="log")
     right.legend()
     return figure
@@ -215,6 +224,7 @@ def main(arguments: list[str] | None = None) -> None:
         x = x.reshape(-1, 28, 28)[:, 12:16, 12:16].reshape(3, -1) if quick else x
         parameters = fresh_parameters(experiment.seed, x.shape[1])
         labels = data.train_labels[:3]
+        experiment.stage(f"numerical gradient of {sum(p.size for p in parameters):,} weights")
         numerical = numerical_gradients(parameters, x, labels)
         recorded = recorded_gradients(parameters, x, labels)
         for k, (a, b) in enumerate(zip(numerical, recorded, strict=True)):
@@ -224,16 +234,20 @@ def main(arguments: list[str] | None = None) -> None:
                 accept=(None, BOOK_DIFFERENCES[k]),
             )  # fmt: skip
         experiment.picture(gradients_picture(numerical, recorded), "gradients")
-        compare_speed(experiment, data, 0 if quick else 2)
+        steps = 0 if quick else 2
+        if steps:
+            experiment.stage(f"{steps} steps by numerical gradient, and by backpropagation")
+        compare_speed(experiment, data, steps)
 
         seeds = range(experiment.seed, experiment.seed + (1 if quick else 5))
         iterations, check = (600, 1000) if quick else (ITERATIONS, None)
-        runs = {
-            name: [trained(data, name.lower(), seed, iterations, check) for seed in seeds]
-            for name in ("sigmoid", "ReLU")
-        }
+        runs: dict[str, list[Trainer]] = {"sigmoid": [], "ReLU": []}
+        for name, trainers in runs.items():
+            for seed in seeds:
+                experiment.stage(f"training: {name}, seed {seed}, {iterations:,} iterations")
+                trainers.append(trained(data, name.lower(), seed, iterations, check))
         tell_accuracies(experiment, runs)
-        experiment.picture(curves_picture(runs))
+        experiment.picture(curves_picture(runs, end=not quick))
 
 
 def tell_accuracies(experiment: Experiment, runs: dict[str, list[Trainer]]) -> None:

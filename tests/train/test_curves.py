@@ -91,3 +91,15 @@ def test_another_metric_may_be_drawn(tmp_path: Path, figures: list[Any]) -> None
     assert shown.get_ylabel() == "error"
     assert shown.get_ylim()[1] > 7
     assert not empty.get_lines()
+
+
+@pytest.mark.parametrize("iterations", [60, 500])
+def test_each_line_of_the_losses_has_its_entry_in_the_legend(
+    tmp_path: Path, figures: list[Any], iterations: int
+) -> None:
+    save_curves(example(iterations), tmp_path / "curves.png")
+    above = figures[0].axes[0]
+    lines = above.get_lines()
+    told = [text.get_text() for text in above.get_legend().get_texts()]
+    assert told == [line.get_label() for line in lines]
+    assert len(told) == (1 if iterations == 60 else 2)

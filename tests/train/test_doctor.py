@@ -8,7 +8,7 @@ import pytest
 
 from tinygrad_edu import Parameter, Tensor, nn, no_grad
 from tinygrad_edu.data import DataLoader, load_mnist
-from tinygrad_edu.errors import LayerError, TrainingError
+from tinygrad_edu.errors import GradientError, LayerError, TrainingError
 from tinygrad_edu.models import (
     CharacterModel,
     DeepConvNet,
@@ -634,3 +634,79 @@ def test_a_training_is_the_same_with_and_without_the_doctor() -> None:
 def test_a_callback_of_wrong_numbers_is_refused(options: Any) -> None:
     with pytest.raises(TrainingError, match=r"expected an integer of at least 1\n  fix: "):
         GradientDoctor(**options)
+
+
+# ------------------------------------------------------------------------------ causes
+
+
+def test_an_optimizer_of_another_model() -> None:
+    net = dense()
+    found = only(net, ENTROPY, X, LABELS, optimizer=SGD(dense(), 0.1))
+    assert (found.kind, found.severity, found.path) == (
+        "optimizer of another model",
+        "error",
+        "SGD",
+    )
+    assert "the optimizer's parameters are not the model's" in found.found
+    assert diagnose(net, ENTROPY, X, LABELS, optimizer=[SGD(net.layers[0], 0.1),
+                                                        SGD(net.layers[1], 0.1)]) == []  # fmt: skip
+
+
+def mostly_dead() -> MultiLayerNet:
+    """A net of which one unit lives on the second half of `X` only."""
+    net = dense(6, 50, 3)
+    net.layers[0].bias.data[:] = -50
+    net.layers[0].weight.data[:, 0] = 0
+    net.layers[0].weight.data[0, 0] = 1
+    net.layers[0].bias.data[0] = 0
+    return net
+
+
+NEGATIVE, POSITIVE = -np.abs(X), np.abs(X)
+
+
+def test_zeros_behind_dead_units_are_not_told() -> None:
+    found = only(mostly_dead(), ENTROPY, NEGATIVE, LABELS, more=[(POSITIVE, LABELS)])
+    assert (found.kind, found.severity) == ("dead units", "warning")
+    assert found.numbers == {"dead": 49, "units": 50, "share": 0.98}
+
+
+def test_zeros_behind_unscaled_inputs_are_not_told() -> None:
+    net = Two(lambda h: np.clip(h, -1, 1))
+    found = only(net, ENTROPY, 1e6 * X, LABELS)
+    assert found.kind == "inputs not scaled"
+
+
+def test_what_a_large_rate_has_done_is_put_down_to_it() -> None:
+    doctor = GradientDoctor(tell=lambda _text: None)
+    net = dense(6, 20, 3)
+    loader = DataLoader((X, LABELS), 8, rng=0)
+    Trainer(net, ENTROPY, SGD(net, 1e4), loader, callbacks=[doctor], explodes_at=np.inf).fit(
+        epochs=1
+    )
+    (first,) = doctor.found[0][1]
+    later = doctor.found[1][1]
+    assert first.kind == "learning rate too large"
+    assert later
+    assert all(first.fix in finding.fix for finding in later), report(later)
+
+
+def test_a_loss_that_is_no_scalar_is_refused_in_the_name_of_the_loss() -> None:
+    with pytest.raises(GradientError, match=r"^the loss: a gradient starts from a scalar"):
+        training_with(lambda y, _t: y).fit(epochs=1)
+
+
+def training_with(loss: Any) -> Trainer:
+    net = dense(6, 20, 3)
+    doctor = GradientDoctor(tell=lambda _text: None)
+    return Trainer(
+        net, loss, SGD(net, 0.1), DataLoader((X, LABELS), 8, rng=0), metrics=("accuracy",),
+        callbacks=[doctor],
+    )  # fmt: skip
+
+
+def test_a_rate_whose_step_is_lost_in_rounding_is_to_grow() -> None:
+    net = dense()
+    found = only(net, ENTROPY, X, LABELS, optimizer=SGD(net, lr=1e-30))
+    assert found.kind == "learning rate too small"
+    assert found.fix.startswith("try lr=0.001;")

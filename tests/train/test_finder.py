@@ -163,3 +163,23 @@ def test_without_matplotlib_one_sentence_says_so(
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(DiagramError, match=r"pip install 'tinygrad_edu\[plot\]'"):
         find_learning_rate(regression(), iterations=20).save(tmp_path / "rates.png")
+
+
+def test_a_sweep_is_shown_in_one_line() -> None:
+    sweep = find_learning_rate(regression(), iterations=50)
+    text = repr(sweep)
+    assert "\n" not in text
+    assert len(text) < 100
+    assert f"suggestion={sweep.suggestion:.2g}, largest={sweep.largest:.2g}" in text
+    empty = RateSweep(np.zeros(0), np.zeros(0), np.zeros(0), np.nan, np.nan)
+    assert repr(empty) == "RateSweep(suggestion=nan, largest=nan, 0 rates)"
+
+
+def test_the_suggestion_is_never_above_the_largest() -> None:
+    run = regression()
+    # The loss falls fastest in the last steps before it is lowest.
+    losses = iter([*np.full(150, 5.0), *np.linspace(4.9, 0.1, 50)])
+    run.find_gradients = lambda: float(next(losses))  # type: ignore[method-assign]
+    run.make_step = lambda moment: None  # type: ignore[method-assign]  # noqa: ARG005
+    sweep = find_learning_rate(run)
+    assert sweep.suggestion == sweep.largest == pytest.approx(1.0)

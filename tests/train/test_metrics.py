@@ -177,7 +177,7 @@ def test_a_column_against_a_row_is_refused(metric: Any) -> None:
     [
         (np.zeros((3, 1)), np.zeros((3, 1))),
         (np.zeros(3), np.zeros(3)),
-        (np.zeros((3, 2)), np.zeros(3)),
+        (np.zeros((3, 2)), np.full(3, 0.5)),
         (np.zeros((3, 2)), np.zeros((3, 4))),
     ],
 )
@@ -313,3 +313,10 @@ def test_the_average_of_another_model_is_refused() -> None:
     )  # fmt: skip
     with pytest.raises(TrainingError, match="average of another model"):
         run.fit(epochs=1)
+
+
+@pytest.mark.parametrize("metric", [correct, perplexity, f1])
+def test_class_numbers_as_floats_are_refused_with_the_conversion(metric: Any) -> None:
+    with pytest.raises(TrainingError, match=r"fix: .*labels\.astype\(int\)") as caught:
+        metric(np.zeros((600, 10)), np.arange(600.0) % 10)
+    assert "regression" not in str(caught.value)

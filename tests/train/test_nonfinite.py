@@ -8,9 +8,18 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu.data import DataLoader
 from tinygrad_edu.errors import TrainingError
-from tinygrad_edu.nn import BatchNorm1d, Dropout, Linear, Module, Sequential, manual_seed
+from tinygrad_edu.nn import (
+    BatchNorm1d,
+    CrossEntropyLoss,
+    Dropout,
+    Linear,
+    Module,
+    ReLU,
+    Sequential,
+    manual_seed,
+)
 from tinygrad_edu.optim import SGD
-from tinygrad_edu.train import Callback, Trainer
+from tinygrad_edu.train import Callback, GradientDoctor, Trainer
 
 POINTS = np.random.default_rng(0).uniform(1, 2, (30, 3))
 TARGETS = POINTS.sum(axis=1, keepdims=True)
@@ -149,3 +158,74 @@ def test_an_explosion_tells_weights_and_gradients() -> None:
     assert "the loss has exploded at iteration 20" in text
     assert "gradient norms: 0.weight" in text
     assert tg.is_recording()
+
+
+# ------------------------------------------------------------------------------ the fix
+
+
+def fix_of(text: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith("  fix: "))
+
+
+def classifier(lr: float, scale: float = 1.0, **options: Any) -> Trainer:
+    rng = np.random.default_rng(0)
+    images = (scale * rng.uniform(0, 1, (600, 64))).astype(np.float32)
+    model = Sequential(Linear(64, 50, rng=0), ReLU(), Linear(50, 10, rng=1))
+    loader = DataLoader((images, np.arange(600) % 10), 50, rng=0)
+    return Trainer(model, CrossEntropyLoss(), SGD(model, lr), loader, **options)
+
+
+@pytest.mark.parametrize("lr", [1e3, 1e30])
+def test_doctor_and_diagnosis_propose_one_rate(lr: float) -> None:
+    doctor = GradientDoctor(5, tell=lambda _text: None)
+    text = failing(classifier(lr, callbacks=[doctor]))
+    (first,) = doctor.found[0][1]
+    assert first.kind == "learning rate too large"
+    rate = first.fix.partition(";")[0]
+    assert fix_of(text).startswith(f"  fix: {rate}, or clip the gradients")
+    assert 1e-3 < float(rate.removeprefix("try lr=")) < 1
+    later = [finding for _, findings in doctor.found[1:] for finding in findings]
+    assert later
+    assert all(rate in finding.fix for finding in later)
+
+
+def test_a_run_at_the_proposed_rate_does_not_diverge() -> None:
+    text = failing(classifier(1e3))
+    rate = float(fix_of(text).partition("lr=")[2].partition(",")[0])
+    run = classifier(rate)
+    run.fit(epochs=5)
+    assert run.history.losses[-10:].mean() < run.history.losses[0]
+
+
+def test_without_a_step_the_learning_rate_is_not_blamed() -> None:
+    text = failing(trainer(loss=lambda y, t: np.log(np.sum(y - t) * 0.0 + 1e-320)))
+    assert "no step was made yet" in fix_of(text)
+    assert "try lr" not in text
+
+
+def test_inputs_that_are_not_scaled_come_first() -> None:
+    text = failing(classifier(0.1, 255.0))
+    fix = fix_of(text)
+    assert fix.startswith("  fix: scale the inputs 1, which reach from 0.0")
+    assert "to 254.9" in fix
+    assert "divide pixels by 255; if that does not help, try a smaller learning rate" in fix
+    assert "standardise" in fix_of(failing(classifier(0.1, -1000.0)))
+
+
+def test_scaled_inputs_are_not_blamed() -> None:
+    assert "scale" not in fix_of(failing(classifier(1e30, 10.0)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_of_a_broken_input_nothing_is_said_of_the_learning_rate(value: float) -> None:
+    points = POINTS.copy()
+    points[17, 1] = value
+    fix = fix_of(failing(trainer(data=(100 * points, TARGETS))))
+    assert fix == "  fix: take that sample out of the data, or repair it"
+
+
+def test_the_call_of_fit_is_no_place_of_a_fault() -> None:
+    text = failing(classifier(1e30))
+    assert "first: in 2 (Linear)" in text
+    assert "run.fit(" not in text
+    assert "\n    at " not in text

@@ -122,3 +122,24 @@ def test_it_writes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> Non
 )
 def test_a_duration_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("loss", "shown"),
+    [
+        (84889394211420029059072.0, "8.5e+22"),
+        (94087.1394, "9.4e+04"),
+        (-84889394211420029059072.0, " -8e+22"),
+        (9999.99999, "10000.0"),
+        (1234.5678, "1234.57"),
+        (161.8, "161.800"),
+        (1.5, " 1.5000"),
+    ],
+)
+def test_a_large_loss_stays_in_its_column(loss: float, shown: str) -> None:
+    progress = Progress(Terminal(terminal=False))
+    progress.record({**RECORD, "loss": loss, "test_accuracy": 94087.1394})
+    head, row = progress.stream.getvalue().splitlines()
+    assert len(row) == len(head)
+    assert row[20:27] == shown
+    assert row[29:42].strip() == "9.409e+04"

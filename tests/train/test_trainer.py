@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygrad_edu import Parameter
 from tinygrad_edu.data import DataLoader
 from tinygrad_edu.errors import CheckpointError, TrainingError
 from tinygrad_edu.nn import (
@@ -22,7 +23,7 @@ from tinygrad_edu.nn import (
     manual_seed,
 )
 from tinygrad_edu.optim import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp
-from tinygrad_edu.train import Callback, EarlyStopping, Trainer
+from tinygrad_edu.train import Callback, EarlyStopping, Progress, Trainer
 
 OPTIMIZERS: dict[str, Callable[[Any], Optimizer]] = {
     "sgd": lambda model: SGD(model, 0.1),
@@ -561,3 +562,37 @@ def test_it_trains_in_another_thread() -> None:
     thread.start()
     thread.join()
     assert run.iteration == 12
+
+
+# ------------------------------------------------------------------------------ what is refused
+
+
+def parts() -> tuple[Any, Any, DataLoader]:
+    model = Sequential(Linear(2, 4, rng=0), Linear(4, 2, rng=1))
+    return model, CrossEntropyLoss(), DataLoader(TRAIN, 20, rng=0)
+
+
+def test_an_optimizer_of_another_model_is_refused() -> None:
+    model, loss, loader = parts()
+    with pytest.raises(TrainingError, match="parameters are not the model's") as caught:
+        Trainer(model, loss, SGD(parts()[0], 0.1), loader)
+    assert "fix: make the optimizer from the model that is trained: SGD(model" in str(caught.value)
+    Trainer(model, loss, SGD(model[1], 0.1), loader).fit(iterations=1)
+    both = [*model.named_parameters(), ("temperature", Parameter(np.ones(1, np.float32)))]
+    Trainer(model, loss, SGD(both, 0.1), loader).fit(iterations=1)
+
+
+@pytest.mark.parametrize(("progress", "tells"), [(None, False), (False, False), (True, True)])
+def test_progress_may_be_switched_on_and_off(
+    capsys: pytest.CaptureFixture[str], progress: bool | None, tells: bool
+) -> None:
+    model, loss, loader = parts()
+    Trainer(model, loss, SGD(model, 0.1), loader, progress=progress).fit(iterations=1)
+    assert bool(capsys.readouterr().out) is tells
+
+
+@pytest.mark.parametrize("progress", ["bar", 1, Progress])
+def test_what_is_no_progress_is_refused(progress: Any) -> None:
+    model, loss, loader = parts()
+    with pytest.raises(TrainingError, match=r"found progress=.*\n  fix: progress=Progress\(\)"):
+        Trainer(model, loss, SGD(model, 0.1), loader, progress=progress)

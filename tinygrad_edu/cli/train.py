@@ -83,6 +83,7 @@ def train(options: argparse.Namespace) -> int:
     else:
         run = new_folder(options.out, settings)
     trainer.checkpoint, trainer.facts = run / "checkpoint.npz", settings
+    trainer.go_on = shlex.join(["tinygrad-edu", "train", "--resume", str(run)])
     _watch(trainer, run, settings)
 
     said = f" from iteration {trainer.iteration:,}" if resumed else ""
@@ -94,10 +95,9 @@ def train(options: argparse.Namespace) -> int:
         with one_thread():
             trainer.fit(iterations=total)
     except KeyboardInterrupt:
-        command = shlex.join(["tinygrad-edu", "train", "--resume", str(run)])
         progress.line(
             f"\nStopped at iteration {trainer.iteration:,} of {total:,}; saved up to iteration "
-            f"{trainer.saved:,}. Go on with\n  {command}"
+            f"{trainer.saved:,}. Go on with\n  {trainer.go_on}"
         )
         return 130
     _report(trainer, run, _written(trainer, run, settings))

@@ -97,17 +97,23 @@ def _draw_loss(axes: Any, history: History) -> None:
     if len(losses):
         iterations = np.arange(1, len(losses) + 1)
         width = max(1, len(losses) // 100)
-        # Points, not a line: thousands of zigzags would be a bar of ink.
-        axes.plot(
-            iterations, losses, "o", markersize=1, markeredgewidth=0, color="#999999", alpha=0.6,
-            label="each batch",
-        )  # fmt: skip
-        axes.plot(
-            *_smoothed(losses, width), color="#222222", linewidth=1.6,
-            label=f"mean of {width:,} batches" if width > 1 else "_",
-        )  # fmt: skip
+        if width == 1:
+            axes.plot(
+                iterations, losses, "o-", markersize=2.5, color="#222222", linewidth=1.2,
+                label="each batch",
+            )  # fmt: skip
+        else:
+            # Points, not a line: thousands of zigzags would be a bar of ink.
+            axes.plot(
+                iterations, losses, "o", markersize=1, markeredgewidth=0, color="#999999",
+                alpha=0.6, label="each batch",
+            )  # fmt: skip
+            axes.plot(
+                *_smoothed(losses, width), color="#222222", linewidth=1.6,
+                label=f"mean of {width:,} batches",
+            )  # fmt: skip
         axes.set_ylim(0, 1.05 * float(losses.max()) or 1)
-        axes.legend(frameon=False, loc="upper right", markerscale=4)
+        axes.legend(frameon=False, loc="upper right", markerscale=1 if width == 1 else 4)
     axes.set_ylabel("loss")
 
 

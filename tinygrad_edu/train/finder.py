@@ -29,7 +29,7 @@ WINDOW = 20
 """Part of the sweep over which a slope is measured: one over fewer batches is their noise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RateSweep:
     """The losses of a run whose learning rate grew, and what follows from them.
 
@@ -42,7 +42,8 @@ class RateSweep:
     smoothed : ndarray, shape (iterations,)
         Exponential mean of the losses, without the bias towards its start.
     suggestion : float
-        Where the smoothed loss falls fastest over the logarithm of the rate; nan if it never falls.
+        Where the smoothed loss falls fastest over the logarithm of the rate, and never above
+        `largest`: a rate to train with; nan if the loss never falls.
     largest : float
         A tenth of the rate at which the smoothed loss is lowest: about the largest one that a
         schedule should reach; nan if it never falls.
@@ -53,6 +54,13 @@ class RateSweep:
     smoothed: Array
     suggestion: float
     largest: float
+
+    def __repr__(self) -> str:
+        ends = f" from {self.rates[0]:.2g} to {self.rates[-1]:.2g}" if len(self.rates) else ""
+        return (
+            f"RateSweep(suggestion={self.suggestion:.2g}, largest={self.largest:.2g}, "
+            f"{len(self.rates)} rates{ends})"
+        )
 
     def save(self, path: str | os.PathLike[str], *, title: str = "") -> Path:
         """Draw the losses over the rate, mark the suggestion, write a PNG, and return its path.
@@ -81,7 +89,7 @@ class RateSweep:
         if math.isfinite(self.suggestion):
             axes.axvline(
                 self.suggestion, color="#d55e00", linewidth=1.3, linestyle="--",
-                label=f"falls fastest at {self.suggestion:.2g}",
+                label=f"suggestion {self.suggestion:.2g}",
             )  # fmt: skip
         low, high = float(self.smoothed.min()), float(self.losses[0])
         room = max(high - low, 0.1 * abs(high))
@@ -184,7 +192,11 @@ def find_learning_rate(
 
 
 def _suggested(sweep: Array, smoothed: Array, lag: int) -> tuple[float, float]:
-    """Return the rate where the loss falls fastest, and a tenth of the one where it is lowest."""
+    """Return the rate where the loss falls fastest, and a tenth of the one where it is lowest.
+
+    The first is at most the second: a loss that falls fastest just before it explodes, as with few
+    batches or a strong momentum, is no advice to stay there.
+    """
     lowest = int(smoothed.argmin()) if len(smoothed) else 0
     width = max(1, len(sweep) // WINDOW)
     # The first means are of a few batches each, and jump as these do.
@@ -194,4 +206,5 @@ def _suggested(sweep: Array, smoothed: Array, lag: int) -> tuple[float, float]:
     falls = smoothed[first + width : lowest + 1] - smoothed[first : lowest + 1 - width]
     middle = first + int(falls.argmin()) + width // 2
     # A mean over the past is late by as many steps as its weights are old.
-    return float(sweep[max(0, middle - lag)]), float(sweep[lowest] / 10)
+    largest = float(sweep[lowest] / 10)
+    return min(float(sweep[max(0, middle - lag)]), largest), largest

@@ -198,11 +198,17 @@ def _labels(what: str, logits: Array, labels: Array) -> Array:
             return classes
         if labels.shape == logits.shape[:-1] and labels.dtype.kind in "iub":
             return labels
+    fix = (
+        "measure a regression by metrics=('loss',) or ('squared_error', 'r_squared'), and a "
+        "single yes or no by 'binary_accuracy'"
+    )
+    scores = logits.ndim > 1 and logits.shape[-1] > 1 and labels.shape == logits.shape[:-1]
+    if scores and labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all()):
+        fix = "class numbers are integers: labels.astype(int)"
     raise TrainingError(
         f"{what}: found outputs of shape {logits.shape} and targets {labels.shape} {labels.dtype}; "
         "expected a score for each of several classes, and class numbers or one-hot rows\n"
-        "  fix: measure a regression by metrics=('loss',) or ('squared_error', 'r_squared'), and a "
-        "single yes or no by 'binary_accuracy'"
+        f"  fix: {fix}"
     )
 
 

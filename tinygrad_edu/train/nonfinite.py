@@ -17,7 +17,8 @@ import numpy as np
 
 from tinygrad_edu.core.state import Array
 from tinygrad_edu.core.switch import detect_anomaly
-from tinygrad_edu.errors import AnomalyError, TrainingError
+from tinygrad_edu.errors import AnomalyError, TrainingError, users_line
+from tinygrad_edu.train.rates import smaller_rate
 
 if TYPE_CHECKING:
     from tinygrad_edu.data import DataLoader
@@ -28,6 +29,8 @@ __all__ = ["Moment", "diverged"]
 
 SHOWN = 12
 """Samples of a batch that are named; more are counted."""
+LARGE_VALUE = 20.0
+"""Inputs beyond this are most likely not scaled; standardised ones hardly ever go beyond 5."""
 WORST = 4
 """Parameters whose size is told."""
 
@@ -80,22 +83,18 @@ def diverged(trainer: Trainer, value: float, moment: Moment | None) -> TrainingE
         f"{_numbers(last)} at the end",
         f"learning rate: {lr:g}",
     ]
-    cause = ""
+    broken = ""
     if moment is not None:
         lines.append(f"batch: {_samples(trainer, moment)}")
         norms = _gradient_norms(trainer.model)  # before the iteration is made again
-        found, cause = _first(trainer, moment)
+        found, broken = _first(trainer, moment)
         lines += found
     else:
         norms = _gradient_norms(trainer.model)
     lines.append(f"largest weights: {_largest(trainer.model)}")
     if norms:
         lines.append(f"gradient norms: {norms}")
-    lines.append(
-        f"fix: {cause}try a smaller learning rate, such as {lr / 10:g}, or clip the gradients; if "
-        "that does not help, look at the data (nan? pixels not scaled to [0, 1]?) and at the "
-        "initial weights"
-    )
+    lines.append(f"fix: {broken or _advice(trainer)}")
     if trainer.checkpoint is not None and trainer.checkpoint.exists():
         lines.append(f"{trainer.checkpoint} still holds the state of the last evaluation")
     return TrainingError("\n  ".join(lines))
@@ -110,7 +109,7 @@ def _first(trainer: Trainer, moment: Moment) -> tuple[list[str], str]:
                 return [
                     f"first: the {which} of the batch hold {array[place]} at {list(place)}, which "
                     f"is sample {_indices(trainer, moment)[number][place[0]]} of the data"
-                ], "take that sample out of the data, or repair it; "
+                ], "take that sample out of the data, or repair it"
     for name, array in trainer.model.state().items():
         if (place := _not_finite(array)) is not None:
             return [
@@ -128,7 +127,10 @@ def _first(trainer: Trainer, moment: Moment) -> tuple[list[str], str]:
             for batch in trainer.batches:
                 trainer.find_loss(batch).backward()
     except AnomalyError as error:
-        text = str(error).split("\n  fix:")[0].replace("\n", "\n  ")
+        # The nearest line outside the package is the call of fit, unless the model is yours.
+        here = f"  at {users_line()}"
+        told = str(error).split("\n  fix:")[0].split("\n")
+        text = "\n  ".join(line for line in told if line != here)
         where = f"in {seen[0]}, " if seen else ""
         return [f"first: {where}{text}"], ""
     finally:
@@ -137,6 +139,43 @@ def _first(trainer: Trainer, moment: Moment) -> tuple[list[str], str]:
         trainer.model.load_state_dict(before)
     return ["first: not found again, so a callback or a hook made it, or the iteration draws from "
             "a generator that the model does not hold"], ""  # fmt: skip
+
+
+def _advice(trainer: Trainer) -> str:
+    """Return what to do about a run whose batch holds nothing but numbers."""
+    scale = _scaling(trainer)
+    if scale:  # a step made with such inputs does not tell which rate suits better ones
+        return f"{scale}; if that does not help, try a smaller learning rate, or clip the gradients"
+    if trainer.iteration == 0:
+        return (
+            "no step was made yet, so the learning rate is not the cause: look at the op that is "
+            "named above, at the loss and at the initial weights"
+        )
+    rate = smaller_rate(float(trainer.optimizer.lr), trainer.first_step)
+    return (
+        f"try lr={rate:.1g}, or clip the gradients; if that does not help, look at the targets and "
+        "at the initial weights"
+    )
+
+
+def _scaling(trainer: Trainer) -> str:
+    """Return what to do about inputs that nobody scaled, with their range; empty if all is well."""
+    leaves = [type(m).__name__ for m in trainer.model.modules() if not m.children()]
+    if leaves and "Norm" in leaves[0]:
+        return ""
+    kinds = "f" if any(name.startswith("Embedding") for name in leaves) else "fiu"
+    for part in range(len(trainer.batches[0]) - 1):
+        arrays = [b[part] for b in trainer.batches if b[part].size and b[part].dtype.kind in kinds]
+        low = min((float(array.min()) for array in arrays), default=0.0)
+        high = max((float(array.max()) for array in arrays), default=0.0)
+        if max(-low, high) > LARGE_VALUE:
+            how = (
+                "divide pixels by 255"
+                if low >= 0 and 200 < high <= 255
+                else "standardise: subtract the training set's mean, divide by its deviation"
+            )
+            return f"scale the inputs {part + 1}, which reach from {low:g} to {high:g}: {how}"
+    return ""
 
 
 class _watched:

@@ -19,6 +19,8 @@ __all__ = ["Progress", "duration"]
 
 EVERY = 0.1
 """Seconds between two pictures of the bar: faster than that nobody reads."""
+HUGE = 10_000
+"""From here on a number is shown with an exponent."""
 KEEP = 0.97
 """Share of the smoothed loss that each iteration keeps: about the last 30 count."""
 
@@ -109,7 +111,7 @@ class Progress:
         parts = [
             f"{share:4.0%}",
             f"{iteration:>{len(str(self.total))}}/{self.total}",
-            f"loss {self._loss / self._weight:.4f}",
+            f"loss {_number(self._loss / self._weight)}",
             *(f"{name.replace('_', ' ')} {_shown(name, shown[name])}" for name in _metrics(shown)),
             f"{duration(left)} left",
         ]
@@ -162,4 +164,12 @@ def _shown(name: str, value: float | None) -> str:
         return f"{value:d}"
     if name == "lr":
         return f"{value:.4g}"
-    return f"{value:.1f}" if name in ("epoch", "seconds") else f"{value:.4f}"
+    return f"{value:.1f}" if name in ("epoch", "seconds") else _number(value, _width(name))
+
+
+def _number(value: float, width: int = 9) -> str:
+    """Return a number with four decimals, fewer if room is short; from 10,000 on as 8.489e+22."""
+    kind, digits = ("f", 4) if abs(value) < HUGE else ("g", 4)
+    while digits > 1 and len(f"{value:.{digits}{kind}}") > width:
+        digits -= 1
+    return f"{value:.{digits}{kind}}"

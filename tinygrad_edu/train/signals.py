@@ -56,7 +56,8 @@ def interrupted(number: int, trainer: Trainer) -> BaseException:
     text = f"training was stopped at iteration {trainer.iteration:,} of {trainer.total:,}; "
     if places:
         place = str(places[0])
-        text += f"all of it is saved in {place}: go on with trainer.resume({place!r}) and fit()"
+        how = trainer.go_on or f"trainer.resume({place!r}) and fit()"
+        text += f"all of it is saved in {place}: go on with {how}"
     else:
         text += "nothing was saved, for the trainer has no checkpoint"
     if number == signal.SIGINT:

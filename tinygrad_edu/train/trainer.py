@@ -34,6 +34,7 @@ from tinygrad_edu.train.history import History, finite
 from tinygrad_edu.train.metrics import Metrics, chosen_metrics, evaluate
 from tinygrad_edu.train.nonfinite import Moment, diverged
 from tinygrad_edu.train.progress import Progress
+from tinygrad_edu.train.rates import moved, weights_of
 from tinygrad_edu.train.signals import interrupted, interrupts
 
 __all__ = ["Trainer"]
@@ -53,7 +54,7 @@ class Trainer:
         Called with the model's outputs and the targets (the last array of a batch); returns a
         scalar Tensor, the mean over the batch.
     optimizer : Optimizer
-        Of the model's parameters.
+        Of the model's parameters, or of a part of them.
     loader : DataLoader
         Gives batches: one or more arrays of inputs, then the targets.
     metrics : mapping or sequence, optional
@@ -81,8 +82,13 @@ class Trainer:
     explodes_at : float
         The run has diverged when the mean of the last 20 losses is this many times the first
         loss; ``inf`` leaves only nan and infinite losses.
-    progress : Progress, optional
-        Who is told; by default nobody.
+    progress : Progress or bool, optional
+        Who is told; by default, and with False, nobody; True stands for ``Progress()``.
+
+    Raises
+    ------
+    TrainingError
+        An argument is not as described, or the optimizer holds no parameter of the model.
 
     Examples
     --------
@@ -113,8 +119,9 @@ class Trainer:
         checkpoint: str | os.PathLike[str] | None = None,
         facts: Mapping[str, Any] | None = None,
         explodes_at: float = 10.0,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> None:
+        _demand_own(model, optimizer)
         self.model, self.loss, self.optimizer, self.loader = model, loss, optimizer, loader
         self.accumulate = _whole("accumulate", accumulate, "leave it out, or pass accumulate=4")
         self.sets = {name: tuple(arrays) for name, arrays in (sets or {}).items()}
@@ -129,9 +136,11 @@ class Trainer:
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.facts = dict(facts or {})
         self.explodes_at = explodes_at
-        self.progress = Progress(quiet=True) if progress is None else progress
+        self.progress = _told(progress)
         self.history = History()
         self.seconds = 0.0
+        self.go_on = ""
+        """What somebody types to go on with this run, where that is no Python."""
         self.saved = 0
         """Iteration at which the checkpoint was last written, or loaded."""
         self.total = 0
@@ -140,6 +149,8 @@ class Trainer:
         """Why the run stops, or has stopped; empty while it goes on."""
         self.final = False
         """Whether the last record is the one of an end, taken back when training goes on."""
+        self.first_step: tuple[float, float] | None = None
+        """Learning rate of the first step of `fit`, and by which share it moved the weights."""
         self.batches: list[tuple[Array, ...]] = []
         """The arrays of this iteration, or of the last one: `accumulate` batches or fewer."""
 
@@ -201,7 +212,7 @@ class Trainer:
         records = self.history.records
         if self._is_between() and total > self.iteration:
             records.pop()  # the end of an earlier fit(), which is not one any more
-        self.total, self.reason = total, ""
+        self.total, self.reason, self.first_step = total, "", None
         self.final = self._is_between()
         self._look_at_model()
         self.progress.begin(self.iteration, total)
@@ -253,7 +264,12 @@ class Trainer:
         self._call("gradients")
         if not self._gradients_are_finite():
             raise diverged(self, value, moment)
-        self.make_step(moment)
+        if self.first_step is None:
+            before = weights_of(self.model)
+            self.make_step(moment)
+            self.first_step = float(self.optimizer.lr), moved(self.model, before)
+        else:
+            self.make_step(moment)
         self.history.add_loss(value)
         self.seconds += time.perf_counter() - began
         iteration, records = self.iteration, self.history.records
@@ -442,6 +458,36 @@ def _whole(name: str, value: Any, fix: str) -> int:
             f"Trainer: found {name}={value!r}; expected a whole number of at least 1\n  fix: {fix}"
         )
     return int(value)
+
+
+def _demand_own(model: Module, optimizer: Optimizer) -> None:
+    """Refuse an optimizer that holds none of the model's parameters: it would train another one."""
+    own = {id(parameter) for parameter in model.parameters()}
+    held = [p for group in optimizer.groups for flat in group.flats for p in flat.parameters]
+    if own and held and own.isdisjoint(map(id, held)):
+        kind = type(optimizer).__name__
+        raise TrainingError(
+            f"Trainer: the optimizer's parameters are not the model's: none of the {len(held)} "
+            f"that {kind} holds is among the {len(own)} of {type(model).__name__}\n"
+            f"  fix: make the optimizer from the model that is trained: {kind}(model, ...)"
+        )
+
+
+def _told(progress: Any) -> Progress:
+    """Return who is told of the progress, or refuse what cannot be told."""
+    if progress is None or isinstance(progress, (bool, np.bool_)):
+        return Progress(quiet=not progress)
+    missing = [
+        name
+        for name in ("begin", "step", "record", "line", "clear")
+        if not callable(getattr(progress, name, None))
+    ]
+    if missing or isinstance(progress, type):
+        raise TrainingError(
+            f"Trainer: found progress={progress!r}; expected a Progress, True or False\n"
+            "  fix: progress=Progress(), or leave it out to be told nothing"
+        )
+    return progress  # type: ignore[no-any-return]
 
 
 def _listed(schedule: Any) -> list[Any]:

@@ -45,8 +45,8 @@ ROUNDING = 8
 
 LARGE_STEP, SMALL_STEP = 1.0, 1e-6
 """Change of a layer's weights by one step, divided by their norm."""
-USUAL_STEP = 1e-3
-"""That change of nets that learn well; the learning rate that is proposed would make it."""
 SLOPING = 1e-3
 """Gradient divided by weights above which a small step is the learning rate's doing: below it
 there may be little left to learn."""
+FIRST_RATE = 1e-3
+"""Learning rate to begin with where a step is lost in rounding, so that nothing is measured."""

@@ -7,6 +7,7 @@ that, ``train/callbacks.py`` for what a callback is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tinygrad_edu.errors import TrainingError
@@ -16,6 +17,20 @@ from tinygrad_edu.train.doctor.signs import diagnose
 
 if TYPE_CHECKING:
     from tinygrad_edu.train.trainer import Trainer
+
+CAUSES = ("inputs not scaled", "learning rate too large")
+"""What ruins a net within a few steps, the first of them first."""
+DRIVEN = (
+    "learning rate too large",
+    "dead units",
+    "saturated units",
+    "gradients all zero",
+    "constant output",
+    "nan or inf in parameters",
+    "nan or inf in activations",
+    "nan or inf in gradients",
+)
+"""What comes of them; a rate that is measured on a ruined net tells nothing of a good one."""
 
 
 class GradientDoctor(Callback):
@@ -62,9 +77,11 @@ class GradientDoctor(Callback):
                 )
         self.every, self.batches, self._tell = every, batches, tell
         self.found: list[tuple[int, list[Finding]]] = []
+        self._past = 0  # entries of `found` that are of earlier runs
 
     def begin(self, trainer: Trainer) -> None:
         """Look at the net before the first step."""
+        self._past = len(self.found)
         resumed = trainer.iteration > 0
         self._look(trainer, f"at iteration {trainer.iteration}" if resumed else "at the start")
 
@@ -91,6 +108,16 @@ class GradientDoctor(Callback):
         if trainer.iteration > len(loader) or getattr(trainer, "schedule", None) is not None:
             # A schedule begins and ends with steps of almost nothing, on purpose.
             findings = [f for f in findings if f.kind != "learning rate too small"]
+        findings = self._explained(findings)
         self.found.append((trainer.iteration, findings))
         tell = trainer.tell if self._tell is None else self._tell
         tell(f"{when}: {report(findings)}" if not findings else f"{when}:\n{report(findings)}")
+
+    def _explained(self, findings: list[Finding]) -> list[Finding]:
+        """Return findings; the fix of what an earlier one of this run has led to is that one's."""
+        earlier = [f for _, before in self.found[self._past :] for f in before]
+        causes = [f for kind in CAUSES for f in earlier if f.kind == kind]
+        if not causes:
+            return findings
+        fix = f"begin with what was found before, {causes[0].kind}: {causes[0].fix}"
+        return [replace(f, fix=fix) if f.kind in DRIVEN else f for f in findings]

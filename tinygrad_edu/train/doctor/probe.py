@@ -27,6 +27,7 @@ from tinygrad_edu.errors import describe_line, users_frame, users_line
 from tinygrad_edu.nn import Module, default_generator
 from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.train.doctor.finding import layer_of
+from tinygrad_edu.train.rates import norm
 
 PASSING = ("reshape", "transpose", "swapaxes", "squeeze", "expand_dims", "ravel", "astype")
 """Rows that leave the numbers as they are."""
@@ -188,15 +189,15 @@ class Probe:
         self, nodes: Sequence[Node], watch: Callable[[Node, int, Any], None]
     ) -> Mapping[Node, Any]:
         """Return the cotangents of nodes; `watch` sees each that the sweep makes."""
-        root = self.result.rooted("diagnose")
-        return reverse_sweep({root: self.result.seed(None, "diagnose")}, inputs=nodes, watch=watch)
+        root = self.result.rooted(BEYOND)
+        return reverse_sweep({root: self.result.seed(None, BEYOND)}, inputs=nodes, watch=watch)
 
     def _sweep(self) -> None:
         """Sweep back once, and keep the gradients and what arrives at each layer."""
         leaves = {p.node: p for _, p in self.parameters if p.requires_grad}
         layers = _layers(self.nodes, leaves)
         arrived: dict[Node, Any] = {}
-        alive = {self.result.rooted("diagnose")}
+        alive = {self.result.rooted(BEYOND)}
 
         def watch(node: Node, i: int, cotangent: Any) -> None:
             up: Any = node.upstream[i]  # type: ignore[index]  # it is not freed
@@ -302,11 +303,6 @@ def _tensors(found: Any) -> Iterator[Any]:
 def arrays(found: Any) -> tuple[Array, ...]:
     """Return the numbers in what a module was given or returned."""
     return tuple(map(array_of, _tensors(found)))
-
-
-def norm(array: Any) -> float:
-    """Return the root of the sum of squares, 0 of None; in float64, which does not overflow."""
-    return 0.0 if array is None else float(np.linalg.norm(np.asarray(array, np.float64).ravel()))
 
 
 def finite(array: Array) -> bool:

@@ -39,7 +39,7 @@ from tinygrad_edu.train.doctor.graph import (
 from tinygrad_edu.train.doctor.modes import alone_in_batch_norm, modes, random_in_evaluation
 from tinygrad_edu.train.doctor.probe import Probe, array_of
 from tinygrad_edu.train.doctor.results import constant_output, unused_inputs, unused_targets
-from tinygrad_edu.train.doctor.steps import shared_parameters, step_size
+from tinygrad_edu.train.doctor.steps import foreign_parameters, shared_parameters, step_size
 from tinygrad_edu.train.doctor.units import dead_units, saturated_units
 
 
@@ -60,11 +60,14 @@ UNSCALED = ("inputs not scaled",)
 DEPTH = ("vanishing gradient", "exploding gradient")
 CHOKED = ("error: dead units", "saturated units")
 """Nothing gets through the net, neither numbers nor gradients."""
+DEAF = (*UNSCALED, *DEPTH, "dead units", "saturated units")
+"""Nothing but zeros may come back, or the same go out, on one of several batches at least."""
 
 SIGNS = (
     # Before the run.
     Sign(modes),
     Sign(shared_parameters),
+    Sign(foreign_parameters),
     Sign(frozen_parameters),
     Sign(broken_numbers, stops=True),
     # The run; `refusals` makes it.
@@ -82,8 +85,8 @@ SIGNS = (
     Sign(dead_units, swept=True),
     Sign(depth, swept=True, unless=("dead units",)),
     Sign(saturated_units, swept=True, unless=UNSCALED),
-    Sign(zero_gradients, swept=True, unless=CHOKED + DEPTH),
-    Sign(constant_output, swept=True, unless=(*CHOKED, *DEPTH, "gradients all zero")),
+    Sign(zero_gradients, swept=True, unless=DEAF),
+    Sign(constant_output, swept=True, unless=(*DEAF, "gradients all zero")),
     Sign(without_gradient),
     # Runs with one thing changed.
     Sign(unused_inputs, swept=True, unless=CHOKED),

@@ -15,9 +15,10 @@ from tinygrad_edu.core.state import Array, live
 from tinygrad_edu.core.tensor import Parameter
 from tinygrad_edu.errors import OptimizerError
 from tinygrad_edu.optim import Optimizer
-from tinygrad_edu.train.doctor.bounds import LARGE_STEP, SLOPING, SMALL_STEP, USUAL_STEP
+from tinygrad_edu.train.doctor.bounds import FIRST_RATE, LARGE_STEP, SLOPING, SMALL_STEP
 from tinygrad_edu.train.doctor.finding import Finding, few, layer_of
-from tinygrad_edu.train.doctor.probe import Probe, norm
+from tinygrad_edu.train.doctor.probe import Probe
+from tinygrad_edu.train.rates import middle, step_shares, suggested_rate
 
 
 def shared_parameters(probe: Probe) -> list[Finding]:
@@ -46,36 +47,61 @@ def shared_parameters(probe: Probe) -> list[Finding]:
     ]
 
 
+def foreign_parameters(probe: Probe) -> list[Finding]:
+    """Look for optimizers that hold no parameter of the model."""
+    own = {id(p) for _, p in probe.parameters}
+    found = []
+    for optimizer in probe.optimizers:
+        owned = [id(p) for _, p in _owned(optimizer)]
+        if own and owned and own.isdisjoint(owned):
+            kind = type(optimizer).__name__
+            found.append(
+                Finding(
+                    "optimizer of another model",
+                    "error",
+                    kind,
+                    f"the optimizer's parameters are not the model's: none of the {len(owned)} "
+                    f"that it holds is among the {len(own)} of {type(probe.model).__name__}",
+                    f"make the optimizer from the model that is trained: {kind}(model, ...)",
+                    None,
+                    {"held": len(owned), "parameters": len(own)},
+                )
+            )
+    return found
+
+
 def step_size(probe: Probe) -> list[Finding]:
     """Look at how far one step of each optimizer would move the weights; it is taken back."""
     weights = [(n, p) for n, p in probe.parameters if p.ndim > 1 and id(p) in probe.gradients]
     found = []
     for optimizer in probe.optimizers:
-        ratios = {}
         owned = {id(p) for _, p in _owned(optimizer)}
         before = {id(p): live(p).copy() for _, p in weights}
         try:
             with _step_taken_back(optimizer, probe.gradients):
-                for name, p in weights:
-                    size, slope = norm(before[id(p)]), norm(probe.gradients[id(p)])
-                    if id(p) in owned and size > 0 and slope > 0:
-                        ratios[name] = norm(live(p) - before[id(p)]) / size, slope / size
+                ratios = step_shares(
+                    (name, before[id(p)], live(p), probe.gradients[id(p)])
+                    for name, p in weights
+                    if id(p) in owned
+                )
         except OptimizerError:
             continue  # it has no parameter with a gradient, or wants to compute the loss itself
         if not ratios:
             continue
         name = max(ratios, key=lambda name: ratios[name][0])
         step, slope = ratios[name]
-        middle = float(np.median([moved for moved, _ in ratios.values()]))
+        median = middle(moved for moved, _ in ratios.values())
         lr = optimizer.groups[0].lr
-        if middle > LARGE_STEP or not np.isfinite(middle):
-            kind, text, fix = (
+        if median > LARGE_STEP or not np.isfinite(median):
+            kind, text, rate = (
                 "large",
                 "more than the weights themselves",
-                f"try lr={_lr(lr, middle):.1g}",
+                suggested_rate(lr, median),
             )
         elif step < SMALL_STEP and slope > SLOPING:
-            kind, text, fix = "small", "hardly anything", f"try lr={_lr(lr, step):.1g}"
+            kind, text, rate = "small", "hardly anything", FIRST_RATE
+            if step > 0:
+                rate = suggested_rate(lr, step)
         else:
             continue
         found.append(
@@ -83,19 +109,14 @@ def step_size(probe: Probe) -> list[Finding]:
                 f"learning rate too {kind}",
                 "warning",
                 type(optimizer).__name__,
-                f"with lr={lr:g} a step moves weights by {middle:.2g} of their norm in the middle "
+                f"with lr={lr:g} a step moves weights by {median:.2g} of their norm in the middle "
                 f"of {len(ratios)} layers, by {step:.2g} at most ({layer_of(name)}): {text}",
-                f"{fix}; about 1e-3 of the norm is usual",
+                f"try lr={rate:.1g}; 1e-3 to 1e-2 of the norm is usual",
                 None,
-                {"median": middle, "largest": step, "lr": lr},
+                {"median": median, "largest": step, "lr": lr},
             )
         )
     return found
-
-
-def _lr(lr: float, moved: float) -> float:
-    """Return the learning rate that would move weights as far as is usual."""
-    return lr * USUAL_STEP / (moved if 0 < moved < np.inf else 1)
 
 
 def _owned(optimizer: Optimizer) -> list[tuple[str, Parameter]]:
