@@ -29,6 +29,7 @@ from tinygrad_edu import Function, Parameter, Tensor, gradients, no_grad, ops
 from tinygrad_edu.core.op import BY_FUNCTION, OPS, elementwise, fused, op
 from tinygrad_edu.errors import GradientError, MutationError, OpError, OpTypeError
 from tinygrad_edu.nn import Linear
+from tinygrad_edu.optim import SGD
 
 HERE = Path(__file__).parent
 W = np.array([3.0, 4.0])
@@ -458,6 +459,20 @@ def test_what_the_page_on_changed_arrays_says_is_so():
 
 
 # ------------------------------------------------------------------------------ objects (13)
+
+
+@pytest.mark.hazard(10)
+@pytest.mark.filterwarnings("ignore::tinygrad_edu.errors.PrecisionWarning")
+def test_a_wider_gradient_is_rounded_also_where_an_optimizer_wants_it():
+    layer = Linear(3, 2, rng=0)
+    optimizer = SGD(layer, lr=0.1)  # its flat array is where the gradient is to be written
+    np.square(layer(np.ones((4, 3)))).sum().backward()
+    wide = 2 * np.ones((3, 4)) @ (np.ones((4, 3)) @ layer.weight.numpy())
+    assert layer.weight.grad.dtype == np.float32
+    np.testing.assert_allclose(layer.weight.grad, wide, rtol=1e-6)
+    before = layer.weight.numpy().copy()
+    optimizer.step()
+    np.testing.assert_allclose(layer.weight.numpy(), before - 0.1 * wide, rtol=1e-5)
 
 
 @pytest.mark.hazard(13)
