@@ -13,7 +13,8 @@ from experiment import Experiment, pyplot
 from tinygrad_edu.data import DataLoader, Translation, additions
 from tinygrad_edu.models import Seq2Seq
 from tinygrad_edu.nn import CrossEntropyLoss
-from tinygrad_edu.optim import Adam, clip_grad_norm
+from tinygrad_edu.optim import Adam, ClipGradNorm, LinearLR
+from tinygrad_edu.train import Trainer
 
 Array = np.ndarray[Any, Any]
 
@@ -29,10 +30,14 @@ LR, END = 0.006, 0.1
 """The learning rate at the start, and the fraction of it that is left at the end."""
 
 
-def exact(net: Seq2Seq, inputs: Array, targets: Array) -> float:
-    """Return the fraction of answers that are right to the last character."""
-    answers, _ = net.decode(inputs, start=int(targets[0, 0]), steps=targets.shape[1] - 1)
-    return float(np.mean(np.all(answers == targets[:, 1:], axis=1)))
+def exact(logits: Array, targets: Array) -> Array:
+    """Return which answers are right to the last character: a metric.
+
+    The net is told the right characters before each one. An answer that is right throughout is the
+    one that it would give alone, and the other way round.
+    """
+    right: Array = np.all(logits.argmax(axis=-1) == targets, axis=1)
+    return right
 
 
 def learn(
@@ -42,6 +47,9 @@ def learn(
     iterations: int,
     evaluations: int,
     seed: int,
+    *,
+    batch: int = BATCH,
+    rate: tuple[float, float] = (LR, END),
 ) -> list[tuple[int, float]]:
     """Return iterations and the fraction of exact answers to the test's questions.
 
@@ -55,20 +63,30 @@ def learn(
         How long, and how often the test set is asked.
     seed : int
         Of the order of the batches.
+    batch : int
+        Questions a batch.
+    rate : (float, float)
+        The learning rate at the start, and the fraction of it that is left at the end.
     """
-    loader = DataLoader(train, BATCH, last="drop", rng=np.random.default_rng([seed, 1]))
-    optimizer, loss = Adam(net, LR), CrossEntropyLoss()
-    found = [(0, exact(net, *test))]
-    for iteration in range(1, iterations + 1):
-        source, target = loader.sample()
-        optimizer.lr = LR * (1 - (1 - END) * iteration / iterations)
-        optimizer.zero_grad()
-        loss(net(source, target[:, :-1]), target[:, 1:]).backward()
-        clip_grad_norm(net, 5.0)
-        optimizer.step()
-        if iteration % (iterations // evaluations) == 0:
-            found.append((iteration, exact(net, *test)))
-    return found
+    optimizer = Adam(net, rate[0])
+    optimizer.add_hook(ClipGradNorm(5.0))
+    trainer = Trainer(
+        net,
+        CrossEntropyLoss(),
+        optimizer,
+        DataLoader(told(*train), batch, last="drop", rng=np.random.default_rng([seed, 1])),
+        metrics={"exact": exact},
+        sets={"test": told(*test)},
+        evaluate_every=iterations // evaluations,
+        schedule=LinearLR(optimizer, 1.0, rate[1], iterations, every="iteration"),
+    )
+    records = trainer.fit(iterations=iterations).records
+    return [(record["iteration"], record["test_exact"]) for record in records]
+
+
+def told(source: Array, target: Array) -> tuple[Array, Array, Array]:
+    """Return the question, the answer's characters but the last, and what comes after each."""
+    return source, target[:, :-1], target[:, 1:]
 
 
 def flipped(name: str, inputs: Array) -> Array:

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from experiment import Experiment, pyplot
 
-from tinygrad_edu.data import Vocabulary
+from tinygrad_edu.data import DataLoader, Vocabulary
 from tinygrad_edu.errors import DataError
-from tinygrad_edu.models import CharacterModel, consecutive, detached
+from tinygrad_edu.models import CharacterModel, consecutive
 from tinygrad_edu.nn import CrossEntropyLoss
-from tinygrad_edu.optim import Adam, clip_grad_norm
+from tinygrad_edu.optim import Adam, ClipGradNorm, LinearLR
+from tinygrad_edu.train import Callback, Record, Trainer
 
 Array = np.ndarray[Any, Any]
 
@@ -59,6 +60,25 @@ def unigram(train: Array, test: Array, characters: int) -> float:
     return float(np.exp(-np.mean(np.log(counts / counts.sum())[test])))
 
 
+class Look(Callback):
+    """Ask and sample before training and after each epoch, which then begins without memory."""
+
+    def __init__(self, test: Array, stages: list[int], seed: int) -> None:
+        self.test, self.stages, self.seed = test, stages, seed
+        self.tested: list[float] = []
+        self.samples: dict[int, Array] = {}
+
+    def record(self, trainer: Trainer, _record: Record) -> None:
+        """Look at the model, and let it forget."""
+        net: Any = trainer.model
+        if len(self.tested) in self.stages:
+            rng = np.random.default_rng([self.seed, 1])
+            drawn = net.sample(self.test[:1], SAMPLE, rng=rng, temperature=0.7)
+            self.samples[len(self.tested)] = drawn
+        self.tested.append(net.perplexity(self.test, rows=4, steps=100))
+        net.recurrent.reset_state()
+
+
 def learn(
     net: CharacterModel, train: Array, test: Array, epochs: int, seed: int, stages: list[int]
 ) -> tuple[list[float], list[float], dict[int, Array]]:
@@ -69,7 +89,7 @@ def learn(
     Parameters
     ----------
     net : CharacterModel
-        Is trained.
+        A stateful one; is trained.
     train, test : ndarray of int, shape (characters,)
         Two texts.
     epochs, seed : int
@@ -77,31 +97,17 @@ def learn(
     stages : list of int
         After which epochs to sample; 0 is before training.
     """
-    pieces = consecutive(train, ROWS, STEPS)
-    optimizer, loss = Adam(net, LR), CrossEntropyLoss()
-    trained: list[float] = []
-    tested = [net.perplexity(test, rows=4, steps=100)]
-    samples: dict[int, Array] = {}
-    for epoch in range(epochs + 1):
-        if epoch:
-            state, total = None, 0.0
-            for number, (given, following) in enumerate(pieces):
-                done = (epoch - 1 + number / len(pieces)) / epochs
-                optimizer.lr = LR * (1 - (1 - END) * done)
-                logits, state = net.unroll(given, state)
-                state = detached(state)
-                value = loss(logits, following)
-                optimizer.zero_grad()
-                value.backward()
-                clip_grad_norm(net, 1.0)
-                optimizer.step()
-                total += value.item()
-            trained.append(float(np.exp(total / len(pieces))))
-            tested.append(net.perplexity(test, rows=4, steps=100))
-        if epoch in stages:
-            rng = np.random.default_rng([seed, 1])
-            samples[epoch] = net.sample(test[:1], SAMPLE, rng=rng, temperature=0.7)
-    return trained, tested, samples
+    # A batch is one piece of each row; the next batch goes on where it ended.
+    pieces = tuple(map(np.concatenate, zip(*consecutive(train, ROWS, STEPS), strict=True)))
+    loader = DataLoader(pieces, ROWS, shuffle=False)
+    optimizer, look = Adam(net, LR), Look(test, stages, seed)
+    optimizer.add_hook(ClipGradNorm(1.0))
+    schedule = LinearLR(optimizer, 1.0, END, epochs * len(loader), every="iteration")
+    trainer = Trainer(
+        net, CrossEntropyLoss(), optimizer, loader, callbacks=[look], schedule=schedule
+    )
+    losses = trainer.fit(epochs=epochs).column("loss")
+    return np.exp(losses[1:]).tolist(), look.tested, look.samples
 
 
 def main() -> None:
@@ -115,7 +121,7 @@ def main() -> None:
         epochs = 3 if quick else 24
         stages = [0, epochs] if quick else [0, 1, 4, epochs]
         net = CharacterModel(
-            len(letters), FEATURES, HIDDEN, layers=LAYERS, dropout=DROPOUT, rng=seed
+            len(letters), FEATURES, HIDDEN, layers=LAYERS, dropout=DROPOUT, stateful=True, rng=seed
         )
         trained, tested, samples = learn(net, train, test, epochs, seed, stages)
         experiment.figure(

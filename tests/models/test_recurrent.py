@@ -118,6 +118,31 @@ def test_a_text_in_two_halves_with_the_state_carried_is_the_whole() -> None:
     np.testing.assert_allclose(halves, net(ids).numpy(), rtol=1e-12)
 
 
+def test_a_stateful_character_model_goes_on_where_it_stopped() -> None:
+    net = CharacterModel(5, 3, 4, stateful=True, **DOUBLE)
+    ids = np.random.default_rng(0).integers(0, 5, (2, 8))
+    halves = np.concatenate([net(part).numpy() for part in np.split(ids, 2, axis=1)], axis=1)
+    net.recurrent.reset_state()
+    np.testing.assert_allclose(halves, net(ids).numpy(), rtol=1e-12)
+
+
+def test_perplexity_and_samples_neither_read_nor_change_a_kept_state() -> None:
+    nets = [CharacterModel(5, 3, 4, stateful=True, **DOUBLE) for _ in range(2)]
+    ids = np.random.default_rng(0).integers(0, 5, (2, 8))
+    for net in nets:
+        net(ids[:, :4])
+    found = (
+        nets[0].perplexity(ids[0], steps=3),
+        nets[0].sample(ids[0, :2], 5, rng=np.random.default_rng(0)),
+    )
+    fresh = CharacterModel(5, 3, 4, **DOUBLE)
+    assert found[0] == fresh.perplexity(ids[0], steps=3)
+    np.testing.assert_array_equal(
+        found[1], fresh.sample(ids[0, :2], 5, rng=np.random.default_rng(0))
+    )
+    np.testing.assert_array_equal(nets[0](ids[:, 4:]).numpy(), nets[1](ids[:, 4:]).numpy())
+
+
 def test_the_gradient_of_a_piece_stays_in_it_where_the_state_is_detached() -> None:
     net = CharacterModel(5, 3, 4, **DOUBLE)
     net.embedding.requires_grad_()

@@ -284,6 +284,10 @@ class CharacterModel(Module):
         equal to `hidden`.
     kind : {"lstm", "gru", "rnn"}
         Which recurrent layer.
+    stateful : bool
+        Whether a call goes on with the state that the call before ended with, and no gradient: for
+        training on the pieces of `consecutive`, in their order. ``recurrent.reset_state()`` begins
+        anew. `perplexity` and `sample` begin without memory, and leave it as it is.
     rng, dtype : Generator or int, dtype
         As in `RecurrentClassifier`.
 
@@ -317,6 +321,7 @@ class CharacterModel(Module):
         dropout: float = 0.0,
         tied: bool = False,
         kind: str = "lstm",
+        stateful: bool = False,
         rng: Rng = None,
         dtype: Any = None,
     ) -> None:
@@ -334,6 +339,7 @@ class CharacterModel(Module):
             hidden,
             layers=layers,
             dropout=dropout,
+            stateful=stateful,
             rng=None if rng is None else generator,
             dtype=dtype,
         )
@@ -356,13 +362,23 @@ class CharacterModel(Module):
         ids : array_like of int, shape (batch, steps)
             The characters.
         state : array_like, optional
-            What an earlier call returned; zeros by default.
+            What an earlier call returned; by default zeros, or what a stateful model has kept.
         """
         results, state = self.recurrent(self.dropout(self.embedding(ids)), state)
         results = self.dropout(results)
         if self.last is None:
             return linear(results, np.swapaxes(self.embedding.weight, 0, 1), self.bias), state
         return self.last(results), state
+
+    @contextmanager
+    def _without_memory(self) -> Iterator[None]:
+        """Evaluate from the beginning of a text; what was kept is there again afterwards."""
+        stateful, self.recurrent.stateful = self.recurrent.stateful, False
+        try:
+            with evaluating(self):
+                yield
+        finally:
+            self.recurrent.stateful = stateful
 
     def perplexity(self, ids: Any, *, rows: int = 1, steps: int = 200) -> float:
         r"""Return how many characters the model wavers between, on a text.
@@ -381,7 +397,7 @@ class CharacterModel(Module):
             memory.
         """
         total, count, state = 0.0, 0, None
-        with evaluating(self):
+        with self._without_memory():
             for given, following in consecutive(ids, rows, steps):
                 logits, state = self.unroll(given, state)
                 total += softmax_cross_entropy(logits, following, reduction="sum").item()
@@ -423,7 +439,7 @@ class CharacterModel(Module):
                 "at least one character\n  fix: begin with one, such as that of a new line"
             )
         drawn = np.empty(count, np.int64)
-        with evaluating(self):
+        with self._without_memory():
             given, state = known[None], None
             for i in range(count):
                 logits, state = self.unroll(given, state)
