@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import keyword
 import reprlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar, Self
+from threading import get_ident
+from typing import Any, ClassVar, NamedTuple, Self
+from weakref import ref
 
 import numpy as np
 
+from tinygrad_edu.core.graph import tick
 from tinygrad_edu.core.op import get_op
 from tinygrad_edu.core.state import copies, fitting, live
 from tinygrad_edu.core.switch import enable_grad, no_grad
@@ -27,9 +31,35 @@ from tinygrad_edu.core.tree import flatten
 from tinygrad_edu.errors import LayerError, demand_callable
 from tinygrad_edu.nn.init import as_dtype, get_default_dtype
 
-__all__ = ["Buffer", "Module", "as_input"]
+__all__ = ["CALLS", "Buffer", "Call", "Module", "as_input"]
 
 Array = np.ndarray[Any, Any]
+
+
+class Call(NamedTuple):
+    """When a module was called: what was recorded in between is of its making.
+
+    Parameters
+    ----------
+    start, end : int
+        On the engine's clock, which numbers the nodes.
+    kind : type
+        Its class.
+    module : weakref to Module
+        Itself, as long as somebody holds it: a loss is often made for one call.
+    thread : int
+        Where.
+    """
+
+    start: int
+    end: int
+    kind: type[Module]
+    module: ref[Module]
+    thread: int
+
+
+CALLS: deque[Call] = deque(maxlen=2048)
+"""The latest calls of modules, inner ones before the one around them: diagrams group by them."""
 
 
 class Buffer:
@@ -118,9 +148,13 @@ class Module:
         """Return what ``forward`` returns."""
         if not self._told:
             self._tell()
+        start = tick()
         if self._hooks is None:
-            return self.forward(*args, **kwargs)
-        return self._hooked(self._hooks, args, kwargs)
+            result = self.forward(*args, **kwargs)
+        else:
+            result = self._hooked(self._hooks, args, kwargs)
+        CALLS.append(Call(start, tick(), type(self), ref(self), get_ident()))
+        return result
 
     def _hooked(self, hooks: _Hooks, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for hook in list(hooks.before.values()):
