@@ -22,6 +22,7 @@ project_copyright = "2026, the tinygrad_edu authors"
 version = release = tinygrad_edu.__version__
 
 extensions = [
+    "drawn",
     "figures",
     "mathml",
     "myst_nb",

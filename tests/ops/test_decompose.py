@@ -272,6 +272,11 @@ def test_eigenvectors_rebuild_the_matrix(UPLO):
         np.linalg.eigh(leaf(a), "X")
 
 
+def test_an_empty_matrix_is_symmetric():
+    w, v = np.linalg.eigh(leaf(np.zeros((2, 0, 0))))
+    assert (w.shape, v.shape) == ((2, 0), (2, 0, 0))
+
+
 def through_eigh(f):
     def call(x):
         w, v = np.linalg.eigh(x)
