@@ -1,10 +1,10 @@
 """The directive ``{drawn} NAME``: code, and the picture that it makes, light and dark.
 
-The code is run when the docs are built, in a namespace of its own, and shown as it stands; its last
-line is an expression: a Diagram, an object with an ``svg`` of its own, or the path of a page that it
-has written. The option ``alt`` says in words what the picture shows, ``after`` names an earlier
-picture of the page whose code is run first, ``hide`` shows the picture alone. A picture stands in the
-page itself, so its tooltips work; a page is put beside and shown in a frame.
+The code is run when the docs are built, in a namespace of its own, and shown as it stands; its
+last line is an expression: a Diagram, an object that gives ``svg(theme=...)``, or the path of a
+page that it has written. The option ``alt`` says in words what the picture shows, ``after`` names
+an earlier picture of the page whose code is run first, ``hide`` shows the picture alone. A picture
+stands in the page itself, so its tooltips work; a page is put beside and shown in a frame.
 
 It knows nothing of what is drawn.
 """
@@ -75,8 +75,7 @@ def svg_of(value: Any, theme: str) -> str:
         value = Diagram(picture, engine=value.engine, timeout=value.timeout)
         svg: str = value._repr_mimebundle_()["image/svg+xml"]
         return svg
-    svg = value.svg(theme=theme)
-    return svg
+    return str(value.svg(theme=theme))
 
 
 class Drawn(SphinxDirective):
@@ -107,7 +106,7 @@ class Drawn(SphinxDirective):
         )
         return [*found, nodes.raw("", shown, format="html")]
 
-    def _picture(self, value: Any, alt: str) -> str:
+    def _picture(self, _name: str, value: Any, alt: str) -> str:
         """Return a figure with both themes, of which the page shows one."""
         both = "".join(
             f'<div class="only-{theme}">{svg_of(value, theme)}</div>' for theme in ("light", "dark")
