@@ -17,11 +17,13 @@ import numpy as np
 
 __all__ = [
     "AnomalyError",
+    "CaptureError",
     "CheckError",
     "CheckpointError",
     "DataError",
     "DiagramError",
     "DiagramWarning",
+    "ExplanationError",
     "FreedGraphError",
     "GradientError",
     "GradientTypeError",
@@ -144,6 +146,14 @@ class DiagramError(TinygradEduError, RuntimeError):
 
 class DiagramWarning(UserWarning):
     """A diagram was made by a fall-back, because a better tool is not installed."""
+
+
+class CaptureError(TinygradEduError, RuntimeError):
+    """A function cannot be written down as a program, or a program does not fit its arguments."""
+
+
+class ExplanationError(TinygradEduError, ValueError):
+    """A graph cannot be explained, or computed again with other values."""
 
 
 # ------------------------------------------------------------------------------ the user's line

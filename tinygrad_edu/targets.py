@@ -10,13 +10,15 @@ import importlib.util
 import re
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tinygrad_edu.errors import TargetError
+from tinygrad_edu.errors import TargetError, TinygradEduError
 
-__all__ = ["load_target"]
+__all__ = ["load_target", "telling"]
 
 
 def load_target(who: str, target: str) -> Any:
@@ -74,3 +76,34 @@ def _loaded(who: str, path: Path) -> ModuleType:
     finally:
         sys.path.remove(folder)
     return module
+
+
+@contextmanager
+def telling(who: str, target: str, what: str, fix: str = "") -> Iterator[None]:
+    """Context in which an error in a target's code is told with the user's line, not ours.
+
+    Parameters
+    ----------
+    who, target : str
+        As for `load_target`.
+    what : str
+        What happened to the target then, such as ``"cannot be made"``.
+    fix : str
+        What to do about it.
+
+    Raises
+    ------
+    TargetError
+        Whatever was raised, in its words.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = str(error)
+        if not isinstance(error, TinygradEduError):  # ours name the line themselves
+            file = str(Path(target.rpartition(":")[0].rstrip(":")).resolve())
+            theirs = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+            told = f"{type(error).__name__}: {error}"
+            told += "".join(f"\n  at {Path(file).name}:{f.lineno}: {f.line}" for f in theirs[-1:])
+        fix = f"\n  fix: {fix}" if fix else ""
+        raise TargetError(f"{who}: {target} {what}\n  {told}{fix}") from error

@@ -1,7 +1,7 @@
 """The directive ``{drawn} NAME``: code, and the picture that it makes, light and dark.
 
 The code is run when the docs are built, in a namespace of its own, and shown as it stands; its
-last line is an expression: a Diagram, an object that gives ``svg(theme=...)``, or the path of a
+last line is an expression: a Diagram, an object with an ``svg``, or the path of a
 page that it has written. The option ``alt`` says in words what the picture shows, ``after`` names
 an earlier picture of the page whose code is run first, ``hide`` shows the picture alone. A picture
 stands in the page itself, so its tooltips work; a page is put beside and shown in a frame.
@@ -75,7 +75,7 @@ def svg_of(value: Any, theme: str) -> str:
         value = Diagram(picture, engine=value.engine, timeout=value.timeout)
         svg: str = value._repr_mimebundle_()["image/svg+xml"]
         return svg
-    return str(value.svg(theme=theme))
+    return str(value.svg(theme=theme) if callable(value.svg) else value.svg)
 
 
 class Drawn(SphinxDirective):

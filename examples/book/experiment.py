@@ -17,16 +17,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_edu.errors import DiagramError
 from tinygrad_edu.files import write_whole
+from tinygrad_edu.plots import PALETTE, demand_matplotlib
 from tinygrad_edu.train import one_thread
 
 __all__ = ["ORANGE", "PALETTE", "Experiment", "pyplot"]
 
 RESULTS = Path(__file__).parents[2] / "docs" / "book" / "results"
 """Where the figures of full runs are kept."""
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Told apart by all kinds of eyes (M. Okabe, K. Ito, "Color universal design", 2008)."""
 ORANGE = PALETTE[1]
 STYLE = {
     "axes.grid": True,
@@ -49,16 +47,11 @@ def pyplot() -> Any:
     DiagramError
         Matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise DiagramError(
-            "Matplotlib is not installed, so there is no picture\n"
-            "  fix: pip install matplotlib, or install tinygrad_edu with its extra 'plot'"
-        ) from error
-    matplotlib.use("Agg")
+    demand_matplotlib()
+    import matplotlib
     from matplotlib import cycler, pyplot
 
+    matplotlib.use("Agg")
     pyplot.rcParams.update({**STYLE, "axes.prop_cycle": cycler(color=PALETTE)})
     return pyplot
 

@@ -17,12 +17,29 @@ def test_a_diagram_has_svg_source_and_text(diagram):
     assert ET.fromstring(diagram.svg).get("role") == "img"
     assert diagram.source.startswith("digraph")
     assert diagram.text.startswith("a small net\n")
+    assert diagram.html.startswith("<!doctype html>")
+    assert "\nflowchart RL\n" in diagram.mermaid
+    assert json.loads(diagram.json)["title"] == "a small net"
+    assert diagram.note == ""
     assert repr(diagram) == "<Diagram 'a small net': 9 cards, 8 edges>"
 
 
-def test_a_png_says_what_it_needs(diagram):
-    with pytest.raises(DiagramError, match="PNG needs Graphviz"):
-        _ = diagram.png
+@pytest.mark.parametrize("format", ["png", "pdf"])
+def test_an_image_says_what_it_needs(diagram, format):
+    with pytest.raises(DiagramError, match=f"{format.upper()} needs Graphviz"):
+        getattr(diagram, format)
+
+
+@pytest.mark.parametrize("format", ["html", "mermaid", "json", "dot", "text"])
+def test_a_notebook_shows_the_text_of_what_it_cannot_draw(net, format):
+    bundle = Diagram(net, format=format, engine="own")._repr_mimebundle_()
+    assert set(bundle) == {"text/plain"}
+
+
+def test_the_note_is_in_every_form_that_is_read(net):
+    noted = Diagram(replace(net, note="2,310 ops became modules."), engine="own")
+    for form in (noted.svg, noted.source, noted.text, noted.html, noted.mermaid, noted.json):
+        assert "2,310 ops became modules." in form
 
 
 def test_the_outline_has_boxes_hanging_cards_and_inputs(diagram):
@@ -59,10 +76,14 @@ def test_two_drawings_in_one_page_do_not_share_ids(net):
     assert not ids(net) & ids(other)
 
 
-@pytest.mark.parametrize("name", ["a.svg", "a.SVG", "a.dot", "a.gv", "a.txt"])
+@pytest.mark.parametrize(
+    "name",
+    ["a.svg", "a.SVG", "a.dot", "a.gv", "a.txt", "a.html", "a.htm", "a.mmd", "a.mermaid", "a.json"],
+)
 def test_the_suffix_chooses_the_format(diagram, tmp_path, name):
     path = diagram.save(tmp_path / name)
     first = {"svg": "<svg", "dot": "digraph", "gv": "digraph", "txt": "a small net"}
+    first |= {"html": "<!doctype", "htm": "<!doctype", "mmd": "---", "mermaid": "---", "json": "{"}
     assert path.read_text(encoding="utf-8").startswith(first[name.lower().split(".")[1]])
     assert [file.name for file in tmp_path.iterdir()] == [name]
 
@@ -103,5 +124,5 @@ def test_a_missing_folder_is_an_error_of_the_system(diagram, tmp_path):
 
 
 def test_a_wrong_format_is_refused_at_once(net):
-    with pytest.raises(DiagramError, match="svg, png, pdf, dot, text"):
-        Diagram(net, format="html")
+    with pytest.raises(DiagramError, match="svg, png, pdf, html, dot, mermaid, json, text"):
+        Diagram(net, format="jpg")

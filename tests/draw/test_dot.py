@@ -6,7 +6,7 @@ import pytest
 
 from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture
 from tinygrad_edu.draw.dot import dot_source
-from tinygrad_edu.draw.picture import clean
+from tinygrad_edu.draw.words import clean
 
 HOSTILE = [
     'say "hi"',
@@ -82,7 +82,7 @@ def tokens(source):
 def test_no_text_of_a_user_gets_out_of_its_place(name):
     found = list(tokens(dot_source(hostile_picture(name)).encode().decode()))
     plain = [text for kind, text in found if kind == "plain"]
-    assert plain.count("{") == plain.count("}") == 3  # the graph, the cluster, one rank
+    assert plain.count("{") == plain.count("}") == 4  # the graph, the cluster, one unit, its rank
     assert plain.count("->") == 2
     names = {text for kind, text in found if kind == "quoted" and re.fullmatch(r"n-\d+", text)}
     assert names - {name} == {"n-0", "n-1", "n-2"} - {name}

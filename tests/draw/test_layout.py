@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture
 from tinygrad_edu.draw.layout import lay_out
 from tinygrad_edu.draw.measure import face_of, label_of, text_width
-from tinygrad_edu.draw.picture import ROLES, Font
+from tinygrad_edu.draw.page import page_direction
+from tinygrad_edu.draw.picture import ROLES
 from tinygrad_edu.draw.svg import own_svg
+from tinygrad_edu.draw.theme import Font
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -70,6 +72,11 @@ def pictures(draw):
         for pair in pairs
         if pair[0] != pair[1]
     )
+    turning = tuple(
+        Edge(str(tail), str(head), draw(st.sampled_from(LABELS)), recurrent=True)
+        for tail, head in draw(st.lists(st.tuples(numbers, numbers), max_size=4))
+    )
+    edges += turning
     return Picture(drawn, edges, clusters, rankdir=draw(st.sampled_from(["LR", "TB"])))
 
 
@@ -369,3 +376,59 @@ def test_crossings_that_can_be_avoided_are():
 
 def test_an_empty_picture_is_drawn():
     assert ET.fromstring(own_svg(Picture(()))).get("role") == "img"
+
+
+# ------------------------------------------------------------------------------ what goes back
+
+
+def test_a_loop_goes_over_its_card_and_keeps_its_label_off_it():
+    card = Card("a", "module", "LSTM", lines=(Line("64 → 64"),))
+    loop = Edge("a", "a", (Line("(h, c)"),), recurrent=True)
+    layout = lay_out(Picture((card,), (loop, replace(loop, lines=()))))
+    (place,) = layout.cards
+    for route in layout.routes:
+        assert min(point.y for point in route.points) < place.y
+        assert route.points[0].x == place.x + place.width
+        assert route.points[-1].x == place.x
+    label = layout.routes[0].label
+    assert apart(label, place)
+    assert label.y >= 0
+
+
+def test_a_recurrent_edge_ends_at_its_head():
+    cards = tuple(Card(name, "op", name) for name in "abc")
+    edges = (Edge("a", "b"), Edge("b", "c"), Edge("c", "a", (Line("next"),), recurrent=True))
+    layout = lay_out(Picture(cards, edges))
+    first, last = layout.routes[2].points[0], layout.routes[2].points[-1]
+    a, _, c = layout.cards
+    assert first.x == pytest.approx(c.x)
+    assert last.x == pytest.approx(a.x + a.width)
+    assert layout.routes[2].label is not None
+
+
+def test_of_two_that_hang_one_stands_above():
+    cards = (
+        Card("x", "input", "x"),
+        Card("W", "parameter", "W"),
+        Card("b", "parameter", "b"),
+        Card("f", "op", "f"),
+    )
+    edges = tuple(Edge(name, "f") for name in "xWb")
+    across = lay_out(Picture(cards, edges))
+    _, weight, bias, op = across.cards
+    assert weight.y > op.y > bias.y
+    downwards = lay_out(Picture(cards, edges, rankdir="TB"))
+    _, weight, bias, op = downwards.cards
+    assert weight.x > op.x
+    assert bias.x > op.x
+
+
+def test_a_page_direction_keeps_letters_readable(net, chain):
+    assert page_direction(net) == "LR"
+    assert page_direction(replace(net, rankdir="TB")) == "LR"
+    assert page_direction(chain(20)) == "TB"
+    assert page_direction(chain(300)) == "TB"
+    for length in range(1, 12):
+        picture = chain(length)
+        width = lay_out(picture).width
+        assert (page_direction(picture) == "LR") == (10 * 1000 / width >= 7)

@@ -1,7 +1,20 @@
 import pytest
 
 from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture
-from tinygrad_edu.draw.picture import THEMES, clean, clean_lines, mix
+from tinygrad_edu.draw.picture import LEGEND, ROLES, swatch_card, swatch_edge
+from tinygrad_edu.draw.theme import (
+    CLUSTER_COUNT,
+    CLUSTER_DETAIL,
+    CLUSTER_KIND,
+    CLUSTER_TITLE,
+    CORNER,
+    NOTE,
+    TEXT_STYLES,
+    THEMES,
+    TITLE,
+    mix,
+)
+from tinygrad_edu.draw.words import clean, clean_lines
 from tinygrad_edu.errors import DiagramError
 
 
@@ -104,15 +117,68 @@ def test_exploding_is_red_and_bold_and_absent_differs_from_a_gradient():
     assert Edge("a", "b", style="gradient", strength="vanishing").dash == "dotted"
 
 
+# ------------------------------------------------------------------------------ what can be read
+
+
 def luminance(colour):
     parts = [byte / 255 for byte in bytes.fromhex(colour[1:])]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def contrast(colour, other):
+    dark, light = sorted((luminance(colour), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_measure_of_contrast_is_that_of_the_guidelines():
+    assert contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    assert contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01)
+
+
+FONTS = (*TEXT_STYLES.values(), TITLE, CORNER)
+
+
 @pytest.mark.parametrize("theme", THEMES)
-def test_text_can_be_read_on_every_fill(theme):
-    colours = THEMES[theme]
-    for fill in (*colours.fill.values(), colours.box, colours.background, *colours.heat):
-        dark, light = sorted([luminance(fill), luminance(colours.text)])
-        assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2, level AA
+@pytest.mark.parametrize("look", [{}, {"pale": True}, *({"heat": heat} for heat in range(5))])
+def test_every_text_of_a_card_can_be_read(theme, look):
+    for role in ROLES:
+        card = Card("a", role, "a", **look)
+        picture = Picture((card,), theme=theme)
+        fill, _, title = picture.card_colours(card)
+        assert contrast(title, fill) >= 4.5
+        for font in FONTS:
+            assert contrast(picture.text_colour(font, card), fill) >= 4.5
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_texts_outside_of_cards_can_be_read_and_lines_seen(theme):
+    picture = Picture((), theme=theme)
+    colours = picture.colours
+    for ground in (colours.background, colours.box):
+        for font in (*FONTS, CLUSTER_TITLE, CLUSTER_COUNT, CLUSTER_KIND, CLUSTER_DETAIL, NOTE):
+            assert contrast(picture.text_colour(font), ground) >= 4.5
+        for edge in (
+            Edge("a", "b", style=style, recurrent=recurrent)
+            for style in ("data", "parameter", "constant", "gradient", "absent")
+            for recurrent in (False, True)
+        ):
+            assert contrast(picture.edge_colour(edge), ground) >= 3
+        for role in ROLES:
+            assert contrast(colours.stroke[role], ground) >= 3
+
+
+def test_every_role_and_every_look_has_a_word():
+    assert set(ROLES) < set(LEGEND)
+    assert all(LEGEND.values())
+    for entry in LEGEND:
+        card = swatch_card(entry)
+        assert card is not None or swatch_edge(entry) is not None
+    with pytest.raises(DiagramError, match="explains a card"):
+        swatch_edge("op")
+
+
+def test_what_occurs_is_in_the_legend():
+    cards = (Card("a", "op", "a", pale=True), Card("b", "op", "b", change="added"))
+    edges = (Edge("a", "b", change="removed"), Edge("b", "a", recurrent=True))
+    assert Picture(cards, edges).legend_entries == ("op", "pale", "recurrent", "added", "removed")

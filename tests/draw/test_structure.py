@@ -108,3 +108,35 @@ def test_circles_are_refused():
 def test_nothing_and_one_card_have_a_structure():
     assert structure_of(Picture(())).order == ()
     assert structure_of(picture({"a": "parameter"}, [])).backbone == (0,)
+
+
+# ------------------------------------------------------------------------------ what goes back
+
+
+def test_a_recurrent_edge_is_no_circle_and_has_no_say_in_the_order():
+    cards = tuple(Card(name, "op", name) for name in "abc")
+    edges = (Edge("a", "b"), Edge("b", "c"))
+    back = Edge("c", "a", recurrent=True)
+    loop = Edge("b", "b", recurrent=True)
+    plain = structure_of(Picture(cards, edges))
+    found = structure_of(Picture(cards, (*edges, back, loop)))
+    assert (found.order, found.backbone) == (plain.order, plain.backbone)
+    assert found.tails == (0, 1, 2, 1)
+    assert found.heads == (1, 2, 0, 1)
+    assert found.starts == (0, 1, 0, 1)
+    assert found.ends == (1, 2, 2, 1)
+    with pytest.raises(DiagramError, match="marked recurrent"):
+        structure_of(Picture(cards, (*edges, Edge("c", "a"))))
+
+
+def test_a_recurrent_edge_that_goes_forwards_is_laid_out_as_it_goes():
+    cards = (Card("a", "op", "a"), Card("b", "op", "b"))
+    found = structure_of(Picture(cards, (Edge("a", "b", recurrent=True),)))
+    assert (found.starts, found.ends) == (found.tails, found.heads)
+
+
+def test_what_a_recurrent_edge_touches_does_not_hang():
+    cards = (Card("x", "input", "x"), Card("h", "constant", "h"), Card("f", "op", "f"))
+    edges = (Edge("x", "f"), Edge("h", "f"))
+    assert structure_of(Picture(cards, edges)).hanging == {2: (1,)}
+    assert structure_of(Picture(cards, (*edges, Edge("f", "h", recurrent=True)))).hanging == {}

@@ -129,14 +129,14 @@ def test_a_diagram_of_a_module_leaves_it_as_it_was():
     module = Sequential(Linear(3, 2, rng=0), nn.BatchNorm1d(2), nn.Dropout(0.5))
     before = module.state_dict()
     text = module.draw(4, 3).text
-    assert "0.weight" in text
+    assert "weight" in text
     assert module.training
     for name, array in module.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
     with pytest.raises(LayerError, match=r"net\.draw"):
         module.draw()
     with pytest.raises(LayerError, match="graph"):
-        ReLU().draw(2)
+        nn.Embedding(3, 2, rng=0).requires_grad_(False).draw(np.array([0, 2]))
 
 
 def test_the_summary_counts_products():

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +33,7 @@ from tinygrad_edu.data import (
     load_mnist,
 )
 from tinygrad_edu.data.mnist import SIDE
-from tinygrad_edu.errors import TargetError, TinygradEduError
+from tinygrad_edu.errors import TargetError
 from tinygrad_edu.models import (
     DeepConvNet,
     MultiLayerNet,
@@ -63,7 +61,7 @@ from tinygrad_edu.optim import (
     RMSProp,
     StepLR,
 )
-from tinygrad_edu.targets import load_target
+from tinygrad_edu.targets import load_target, telling
 from tinygrad_edu.train import Callback, EarlyStopping, Progress, Trainer
 
 __all__ = [
@@ -463,7 +461,7 @@ def _own(
                 f"train: {target} needs {', '.join(needed)}\n  fix: give them defaults, or name a "
                 "function without arguments that returns the model"
             )
-        with _told(target):
+        with telling("train", target, "cannot be made"):
             made = made(rng=rng) if "rng" in takes else made()
     if not isinstance(made, Module):
         raise TargetError(
@@ -472,7 +470,8 @@ def _own(
         )
     shape = tuple(getattr(made, "input_shape", shape))
     made.eval()  # a look that draws nothing and changes no running mean
-    with _told(target, (2, *shape)), no_grad():
+    fix = "in its class, input_shape = (1, 28, 28) says what it takes"
+    with telling("train", target, f"refuses a batch of shape {(2, *shape)}", fix), no_grad():
         found = tuple(np.shape(made(np.zeros((2, *shape), get_default_dtype()))))
     made.train()
     if found != (2, classes):
@@ -481,25 +480,6 @@ def _own(
             "a logit for each class\n  fix: let the last layer have as many outputs as classes"
         )
     return made, shape
-
-
-@contextmanager
-def _told(target: str, batch: tuple[int, ...] | None = None) -> Iterator[None]:
-    """Context in which an error of the user's model is told with its line, not ours."""
-    try:
-        yield
-    except Exception as error:
-        told = str(error)
-        if not isinstance(error, TinygradEduError):  # ours name the line themselves
-            file = str(Path(target.rpartition(":")[0].rstrip(":")).resolve())
-            theirs = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-            told = f"{type(error).__name__}: {error}"
-            told += "".join(f"\n  at {Path(file).name}:{f.lineno}: {f.line}" for f in theirs[-1:])
-        what, fix = "cannot be made", ""
-        if batch is not None:
-            what = f"refuses a batch of shape {batch}"
-            fix = "\n  fix: in its class, input_shape = (1, 28, 28) says what it takes"
-        raise TargetError(f"train: {target} {what}\n  {told}{fix}") from error
 
 
 def augmentation(names: list[str]) -> Any:

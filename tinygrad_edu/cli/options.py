@@ -19,6 +19,8 @@ from tinygrad_edu.cli.experiment import (
     OWN,
     SCHEDULES,
 )
+from tinygrad_edu.cli.pictures import draw_target, explain_run
+from tinygrad_edu.cli.report import report
 from tinygrad_edu.cli.train import train
 from tinygrad_edu.cli.use import evaluate_run, predict
 
@@ -176,6 +178,83 @@ def parser() -> Parser:
     )
 
     command = commands.add_parser(
+        "explain",
+        help="make a page that steps through the backward pass of a run's net",
+        description="Make one HTML page of a finished run: the graph of the loss on some test "
+        "images, forward and backward one step at a time, with an explanation of each operation "
+        "in numbers, and a second slider over the first iterations, which are trained again.",
+    )
+    command.set_defaults(run_command=explain_run)
+    command.add_argument("run", metavar="RUN", help="the run folder")
+    command.add_argument(
+        "--steps",
+        type=_natural,
+        default=100,
+        metavar="N",
+        help="iterations that the second slider goes through (100); 0 is no second slider",
+    )
+    command.add_argument(
+        "--out", metavar="FILE.html", help="the page (backprop.html in the run folder)"
+    )
+
+    command = commands.add_parser(
+        "report",
+        help="make a page of a run, with pictures",
+        description="Make one HTML page of a finished run: accuracy, curves, mistakes, weights, "
+        "the loss surface, histograms, a diagram of the net, settings. It needs Matplotlib: pip "
+        "install 'tinygrad_edu[plot]'.",
+    )
+    command.set_defaults(run_command=report)
+    command.add_argument("run", metavar="RUN", help="the run folder")
+    command.add_argument(
+        "--out", metavar="FILE.html", default=None, help="the page (report.html in the run folder)"
+    )
+
+    command = commands.add_parser(
+        "draw",
+        help="draw the graph of a model of yours",
+        description="Draw what a model in a Python file computes. The picture is whole where "
+        "Graphviz is not installed, too; only PNG and PDF need it.",
+    )
+    command.set_defaults(run_command=draw_target)
+    command.add_argument(
+        "target",
+        metavar="FILE.py:NAME",
+        help="a Module, what makes one without arguments, or a Tensor",
+    )
+    command.add_argument(
+        "--input",
+        metavar="SHAPE",
+        type=_shape,
+        action="append",
+        help="the shape of an input, as in 100,784; once for each input",
+    )
+    command.add_argument(
+        "--ids",
+        metavar="N",
+        type=_positive,
+        help="inputs are whole numbers below N, such as the ids of words (normal numbers)",
+    )
+    command.add_argument(
+        "--out",
+        metavar="FILE",
+        help="NAME.svg by default; .png .pdf .html .dot .mmd .json .txt too; - is text, shown here",
+    )
+    command.add_argument(
+        "--level", choices=("auto", "scalar", "op", "module"), default="auto", help="of detail"
+    )
+    command.add_argument(
+        "--heat",
+        choices=("time", "memory", "flops", "grad"),
+        help="colour by what each step costs, or by its gradient",
+    )
+    command.add_argument("--grad", action="store_true", help="show how the gradient flows back")
+    command.add_argument("--unfolded", action="store_true", help="show equal blocks one by one")
+    command.add_argument(
+        "--theme", choices=("light", "dark"), default="light", help="colours (light)"
+    )
+
+    command = commands.add_parser(
         "check",
         help="check the derivatives of a function of yours",
         description="Compare the derivatives of a function, an op or a module in a Python file "
@@ -241,6 +320,10 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is below 1")
     return value
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    return tuple(_positive(part) for part in text.replace(" ", "").strip("(),").split(","))
 
 
 def _fraction(text: str) -> float:

@@ -38,6 +38,7 @@ from tinygrad_edu.train import (
     GradientDoctor,
     JSONLog,
     Progress,
+    Recorder,
     TensorBoardLog,
     Trainer,
     find_learning_rate,
@@ -75,6 +76,7 @@ def train(options: argparse.Namespace) -> int:
     settings.update(iterations=total, epochs=None)
     if options.find_lr:
         return _find_lr(trainer, settings, options.out)
+    trainer.callbacks.append(Recorder())  # before the state is loaded, of which it has a part
     if saved is not None:
         trainer.load_state_dict(*saved)
         trainer.saved = trainer.iteration

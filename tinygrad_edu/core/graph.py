@@ -9,6 +9,7 @@ already, so the order of creation is a topological order. Read ``core/tensor.py`
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from types import CodeType
@@ -28,6 +29,7 @@ from tinygrad_edu.errors import (
 )
 
 __all__ = [
+    "SWEEPS",
     "Hooks",
     "Leaf",
     "Lift",
@@ -44,6 +46,9 @@ __all__ = [
 
 tick = itertools.count(1).__next__
 """The clock of the engine: numbers nodes, and the moments at which leaves are written."""
+
+SWEEPS: deque[tuple[int, int]] = deque(maxlen=256)
+"""When sweeps were recorded, as (start, end): diagrams tell the pass before from the gradient."""
 
 SMALL = 16
 """Arrays of so few elements are kept even if no rule reads them: diagrams show their numbers."""
@@ -307,6 +312,7 @@ def reverse_sweep(
     masked = False  # whether a row that selects has been passed: zeros may then hide a nan
     hooked = Hooks.any
     lent: dict[Leaf, Any] = {}
+    start = tick() if lift is not None else 0
     try:
         while nodes:
             node = nodes.pop()
@@ -359,6 +365,8 @@ def reverse_sweep(
             error.add_note(f"in the backward pass of {node.op.name}, recorded at {node.line}")
         raise
     finally:
+        if lift is not None:
+            SWEEPS.append((start, tick()))
         for leaf, buffer in lent.items():
             leaf.buffer = buffer
     return {

@@ -39,6 +39,7 @@ __all__ = [
     "Op",
     "case",
     "composite",
+    "dispatches",
     "elementwise",
     "fused",
     "get_op",
@@ -97,6 +98,11 @@ class Like:
         return f"Like(shape={self.shape}, dtype={self.dtype})"
 
 
+def dispatches(value: Any) -> bool:
+    """Return whether a value is no array of NumPy's own but takes part in its protocols itself."""
+    return not isinstance(value, np.ndarray) and hasattr(type(value), "__array_function__")
+
+
 @dataclass(frozen=True)
 class Case:
     """One set of arguments on which the laws of the table are tested.
@@ -140,6 +146,9 @@ class Op:
     rules : tuple
         Per argument the vjp ``rule(g, result, *primals, **params)``, or ``None`` where no gradient
         flows.
+    factors : tuple
+        Of an elementwise row the derivatives that its rules multiply with, as they were declared:
+        ``factor(result, *primals, **params)`` or a number.
     joint : callable or None
         Instead of ``rules``: one rule for all arguments,
         ``joint(g, result, saved, *primals, wanted, into, **params)``, which returns a tuple with
@@ -193,6 +202,12 @@ class Op:
         Why the gradient is, by design, not the derivative of the function; empty where it is.
     surrogate : callable or None
         Of an exempt row the function whose derivative the gradient is, called as the row is.
+    local : tuple of str
+        How explanations show the derivative, where it does not read well as declared; one for all
+        arguments of a variadic row, else one each, empty where no gradient flows. A Python
+        expression in the names of the arguments and parameters, of ``y``, the result, and of rows:
+        of an elementwise row the factor, of any other the cotangent, with ``g`` for that of the
+        result. A text in quotation marks inside stands for what has no formula.
     starred : bool
         Whether a name of ``order`` takes several positional arguments, as ``*arrays`` does.
     plans : dict
@@ -232,6 +247,8 @@ class Op:
     batch: str | Callable[..., Any] | None = None
     exempt: str = ""
     surrogate: Callable[..., Any] | None = None
+    factors: tuple[Factor, ...] = ()
+    local: tuple[str, ...] = ()
     starred: bool = False
     plans: dict[tuple[Any, ...], _Plan] = field(default_factory=dict, repr=False)
 
@@ -466,6 +483,7 @@ def elementwise(forward: Callable[..., Any], *factors: Factor, **facts: Any) -> 
         "elementwise",
         forward,
         facts,
+        factors=factors,
         names=names or (("x",) if len(factors) == 1 else ("a", "b", "c")[: len(factors)]),
         rules=rules,
         read_by=[(f, 1) for f in factors if callable(f)],
@@ -670,6 +688,7 @@ def _declare(
     composed_of: Callable[..., Any] | None = None,
     always: Sequence[int] = (),
     broadcasts: bool = False,
+    factors: tuple[Factor, ...] = (),
 ) -> Op:
     """Return the row, entered in the table under its name and its NumPy functions."""
     name = facts.pop("name", getattr(forward, "__name__", "<lambda>").lstrip("_"))
@@ -695,6 +714,7 @@ def _declare(
         joint=joint,
         jvp=jvp,
         composite=composed_of,
+        factors=factors,
         reads=tuple(r or i in always for i, r in enumerate(reads)),
         reads_result=reads_result,
         differentiable=joint is not None or any(rule is not None for rule in rules),
@@ -718,7 +738,7 @@ def _declare(
 
 _NEEDED = ("formula", "latex", "pattern", "signature")
 _MADE = {
-    "composite", "differentiable", "forward", "joint", "jvp", "kind", "plans", "reads",
+    "composite", "differentiable", "factors", "forward", "joint", "jvp", "kind", "plans", "reads",
     "reads_result", "rules", "starred",
 }  # fmt: skip
 """Fields of a row that are no facts: they follow from its declaration."""

@@ -16,9 +16,12 @@ from typing import Any, Self, TypeVar
 from tinygrad_edu.errors import OpTypeError
 
 __all__ = [
+    "ANNOUNCED",
     "COMPOSITES",
     "ON",
     "WATCHED",
+    "announce",
+    "announced",
     "detect_anomaly",
     "enable_grad",
     "is_composed",
@@ -27,11 +30,13 @@ __all__ = [
     "no_grad",
     "record_composites",
     "recording",
+    "sweep_watch",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 ON, COMPOSITES, WATCHED = 1, 2, 4  # bits: record, fused rows as composites, look for nan and inf
+ANNOUNCED = 8  # bit: say whose arrays are used
 recording: ContextVar[int] = ContextVar("recording", default=ON)
 _entered: ContextVar[tuple[_Switch, ...]] = ContextVar("entered", default=())
 
@@ -139,6 +144,45 @@ class detect_anomaly(_Switch):
     """
 
     on = WATCHED
+
+
+class announced(_Switch):
+    """Context in which tensors, modules and optimizers are announced before their arrays are used.
+
+    A capture learns so which arrays a function reads and writes besides its arguments.
+
+    Parameters
+    ----------
+    meet : callable
+        Called with each of them, every time.
+    watch : callable, optional
+        ``watch(node, i, cotangent)`` is called in every ``backward()``, as `reverse_sweep` says.
+    """
+
+    on = ANNOUNCED
+
+    def __init__(
+        self,
+        meet: Callable[[Any], None],
+        watch: Callable[[Any, int, Any], None] | None = None,
+    ) -> None:
+        self.meet, self.watch = meet, watch
+
+
+def announce(*owners: Any) -> None:
+    """Tell whoever wants to know that the arrays of these objects are going to be used."""
+    for switch in _entered.get():
+        if isinstance(switch, announced):
+            for owner in owners:
+                switch.meet(owner)
+
+
+def sweep_watch() -> Callable[[Any, int, Any], None] | None:
+    """Return who watches the sweeps, if anybody does."""
+    if not recording.get() & ANNOUNCED:
+        return None
+    watches = [switch.watch for switch in _entered.get() if isinstance(switch, announced)]
+    return watches[-1] if watches else None
 
 
 def is_recording() -> bool:

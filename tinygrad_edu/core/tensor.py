@@ -8,10 +8,12 @@ rule of calculus: operators name rows of the table. To follow ``loss.backward()`
 from __future__ import annotations
 
 import functools
+import html
 import operator
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
@@ -25,14 +27,17 @@ from tinygrad_edu.core.complaints import (
     warn_if_wider,
 )
 from tinygrad_edu.core.graph import SMALL, Leaf, Node, hooks_of, reverse_sweep, shade, tick, turned
-from tinygrad_edu.core.op import BY_FUNCTION, NO_PARAMS, OPS, Like, Op
+from tinygrad_edu.core.op import BY_FUNCTION, NO_PARAMS, OPS, Like, Op, dispatches
 from tinygrad_edu.core.switch import (
+    ANNOUNCED,
     COMPOSITES,
     ON,
     WATCHED,
+    announce,
     enable_grad,
     is_watched,
     recording,
+    sweep_watch,
 )
 from tinygrad_edu.errors import (
     GradientError,
@@ -87,6 +92,8 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
         NumPy refused the arguments; the error shows op, shapes, line and fix.
     """
     mode = recording.get()
+    if mode & ANNOUNCED:
+        announce(*[arg for arg in args if isinstance(arg, Tensor)])
     if mode & COMPOSITES and op.composite is not None:
         composed: Tensor = op.composite(*args, **params)
         return composed
@@ -115,6 +122,8 @@ def record(op: Op, args: Sequence[Any], params: Mapping[str, Any]) -> Tensor:
             else:
                 arrays.append(_plain(op, arg))
             upstream.append(None)
+    if mode & ANNOUNCED:
+        arrays = _of_one_kind(arrays)
     records = wanted and mode & ON and op.differentiable
     if records and fused and foreign:  # what it saves may be the caller's own arrays
         arrays = [
@@ -222,7 +231,7 @@ def _plain(op: Op, arg: Any) -> Any:
     Whatever NumPy reads as an array is one: a list, a buffer, an object with ``__array__``; a
     subclass of ndarray, too, whose operators mean something else.
     """
-    if not isinstance(arg, _ndarray) and hasattr(type(arg), "__array_function__"):
+    if dispatches(arg):
         return arg  # it takes part in NumPy's protocols itself
     if isinstance(arg, np.ma.MaskedArray):
         raise OpTypeError(
@@ -246,6 +255,19 @@ def _plain(op: Op, arg: Any) -> Any:
     if array.dtype.kind not in "fcbiu":
         return arg
     return array if isinstance(arg, (list, tuple, int, float)) else array.copy()
+
+
+def _of_one_kind(arrays: list[Any]) -> list[Any]:
+    """Return arrays in which NumPy's own stand beside one of another kind as arrays of that."""
+    other = next((array for array in arrays if dispatches(array)), None)
+    if other is None:
+        return arrays
+    return [np.asarray(a, like=other) if a.__class__ is _ndarray else a for a in arrays]
+
+
+def _as_array(value: Any) -> Any:
+    """Return a value as an array; one of another kind than NumPy's stays what it is."""
+    return value if dispatches(value) else np.asarray(value)
 
 
 def _own(value: Any) -> Any:
@@ -449,14 +471,22 @@ class Tensor:
                     "flows, or\n       t.detach() to stop it on purpose"
                 )
             data = data._data
+        other = dispatches(data)
         try:
-            array = np.array(data, dtype=dtype)
+            if other:
+                array = data.copy() if dtype is None else data.astype(dtype)
+            else:
+                array = np.array(data, dtype=dtype)
         except (ValueError, TypeError) as error:
             raise (OpError if isinstance(error, ValueError) else OpTypeError)(
                 f"Tensor: {error}\n  at {users_line()}\n"
                 "  fix: give numbers of one shape; rows of several lengths are padded first"
             ) from error
-        if hasattr(type(data), "__array__") and not isinstance(data, (_ndarray, _generic)):
+        if (
+            hasattr(type(data), "__array__")
+            and not other
+            and not isinstance(data, (_ndarray, _generic))
+        ):
             array = array.copy()  # its __array__ may have given away what it owns
         if array.dtype.kind not in "fcbiu" or isinstance(data, np.ma.MaskedArray):
             what = "a masked array" if array.dtype.kind in "fcbiu" else f"dtype {array.dtype}"
@@ -559,6 +589,8 @@ class Tensor:
         read-only" of ``p.data -= u`` while a graph still needs the old value: call ``backward()``
         first, or drop the name of the loss; ``p.data = p.data - u`` is always possible.
         """
+        if recording.get() & ANNOUNCED:
+            announce(self)
         leaf = self._node
         # A leaf's node is held by its tensors and, once per use, by the nodes of live graphs.
         if isinstance(leaf, Leaf) and sys.getrefcount(leaf) <= _IDLE_LEAF:
@@ -570,7 +602,9 @@ class Tensor:
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = value._data if isinstance(value, Tensor) else np.asarray(value)
+        if recording.get() & ANNOUNCED:
+            announce(self)
+        array = value._data if isinstance(value, Tensor) else _as_array(value)
         if array.shape != self._data.shape:
             raise OpError(
                 f"data: a tensor of shape {self._data.shape} was given data of shape "
@@ -645,7 +679,7 @@ class Tensor:
     def grad(self, value: Any) -> None:
         leaf = self._leaf("grad")
         if value is not None and value is not leaf.grad:
-            value = np.asarray(value._data if isinstance(value, Tensor) else value)
+            value = value._data if isinstance(value, Tensor) else _as_array(value)
             if value.shape != self._data.shape:
                 raise GradientError(
                     f"grad: a tensor of shape {self.shape} was given a gradient of shape "
@@ -747,7 +781,7 @@ class Tensor:
         seed = turned(self.seed(seed, "backward(seed)"))
         frame = users_frame(1)
         line = None if retain_graph else (frame.f_code, frame.f_lasti)
-        watch = refuse_anomaly if is_watched() else None
+        watch = refuse_anomaly if is_watched() else sweep_watch()
         for leaf, gradient in reverse_sweep({node: seed}, freed_by=line, watch=watch).items():
             accumulate(leaf, gradient)
 
@@ -802,7 +836,9 @@ class Tensor:
             )
         if tensor.dtype != self.dtype:
             tensor = OPS["astype"](tensor, dtype=self.dtype)
-        return tensor if as_tensor else tensor._data
+        if as_tensor:
+            return tensor
+        return _of_one_kind([self._data, tensor._data])[1]
 
     # ---- NumPy's protocols
 
@@ -1007,6 +1043,35 @@ class Tensor:
             made = f", op={self._node.op.name}" if self._node.op else ", requires_grad=True"
         return f"{type(self).__name__}({body}{dtype}{made}{name})"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: value, shape, dtype and gradient, in a small table."""
+        if self._node is None:
+            grad = _grey("none: a constant")
+        elif self.grad is not None:
+            grad = _shown(self.grad)
+        else:
+            grad = _grey("not computed" if self.is_leaf else "not kept")
+        rows = {
+            "value": _shown(self._data),
+            "shape": f"{self.shape}",
+            "dtype": f"{self.dtype}",
+            "grad": grad,
+        }
+        head = f"<caption>{html.escape(self.name)}</caption>" if self.name else ""
+        cells = (f"<tr><th>{name}</th><td>{cell}</td></tr>" for name, cell in rows.items())
+        return f"<table>{head}{''.join(cells)}</table>"
+
+    def graph(self, **options: Any) -> Any:
+        """Return the diagram of the graph that the tensor was computed by.
+
+        Parameters
+        ----------
+        **options
+            Those of ``tinygrad_edu.draw.draw``, such as ``level="op"``.
+        """
+        # Diagrams are floors above, and import this one.
+        return import_module("tinygrad_edu.draw").draw(self, **options)
+
     # ---- methods: functions of the table with the tensor as first argument
 
     sum, mean, prod = _method("sum"), _method("mean"), _method("prod")
@@ -1148,6 +1213,16 @@ class Parameter(Tensor):
             leaf.grad = deposit(leaf, leaf.grad)
 
 
+def _grey(text: str) -> str:
+    return f'<span style="color:#767676">{text}</span>'
+
+
+def _shown(array: Any) -> str:
+    """Return an array as HTML, in few numbers if it is large."""
+    text = np.array2string(array, precision=4, separator=", ", threshold=20, edgeitems=2)
+    return f"<pre>{html.escape(text)}</pre>"
+
+
 def _rebuild(kind: type[Tensor], array: Any, requires_grad: bool, name: str) -> Tensor:
     tensor = _new(kind)
     tensor._data, tensor._node = array, None
@@ -1178,7 +1253,7 @@ def fresh(value: Any) -> Tensor:
 def owned(cotangent: Any) -> Tensor:
     """Return a Tensor of its own on a cotangent, which others may share: the seed's owner, say."""
     if not isinstance(cotangent, Tensor):
-        return constant(np.array(cotangent))
+        return constant(cotangent.copy() if dispatches(cotangent) else np.array(cotangent))
     if cotangent.is_leaf and cotangent.requires_grad:
         with enable_grad():
             return cotangent.copy()
@@ -1191,7 +1266,7 @@ def owned(cotangent: Any) -> Tensor:
 def deposit(leaf: Leaf, gradient: Any) -> Any:
     """Return the gradient in memory that the leaf owns: its buffer, or a copy."""
     if leaf.buffer is None:
-        return np.array(gradient, dtype=leaf.result.dtype)
+        return gradient.astype(leaf.result.dtype)
     np.copyto(leaf.buffer, gradient)
     return leaf.buffer
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_edu.errors import GradientError, users_line
 
-__all__ = ["Tree", "flatten", "matching"]
+__all__ = ["Tree", "flatten", "flatten_each", "matching"]
 
 Tree = Any
 """A leaf, or a dict, list, tuple or named tuple of trees; ``None`` is a tree without leaves."""
@@ -35,6 +35,17 @@ def flatten(tree: Tree) -> tuple[list[Any], Rebuild]:
     leaves: list[Any] = []
     frame = _frame(tree, leaves)
     return leaves, lambda others: _filled(frame, others)
+
+
+def flatten_each(arguments: Sequence[Tree]) -> tuple[list[Any], Rebuild]:
+    """Return what `flatten` does, for arguments: two numbers side by side are no array."""
+    flat = [flatten(argument) for argument in arguments]
+
+    def rebuild(others: Sequence[Any]) -> tuple[Tree, ...]:
+        rest = iter(others)
+        return tuple([fill([next(rest) for _ in leaves]) for leaves, fill in flat])
+
+    return [leaf for leaves, _ in flat for leaf in leaves], rebuild
 
 
 def matching(tree: Tree, like: Tree, what: str) -> list[Any]:

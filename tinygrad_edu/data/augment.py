@@ -24,8 +24,6 @@ arXiv:1708.04552; Z. Zhong et al., "Random erasing data augmentation", AAAI 2020
 
 from __future__ import annotations
 
-import importlib
-import io
 import math
 import os
 from abc import ABC, abstractmethod
@@ -38,8 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_edu.data.checks import as_generator, demand_count, demand_number, refusal
 from tinygrad_edu.data.datasets import Batch
-from tinygrad_edu.errors import DiagramError
-from tinygrad_edu.files import write_whole
+from tinygrad_edu.plots import image_rows
 
 __all__ = [
     "Affine",
@@ -693,7 +690,7 @@ def save_examples(
     transforms: Mapping[str, Augmentation] | None = None,
     title: str = "",
 ) -> Path:
-    """Draw what transforms do to some images, one row each; write a PNG, return its path.
+    """Draw what transforms do to some images, one row each; write it, return its path.
 
     Parameters
     ----------
@@ -701,7 +698,7 @@ def save_examples(
         A few images as for `Augmentation.apply`, one channel, fractions in [0, 1]. They are the
         first row.
     path : str or path
-        Ends in .png.
+        Ends in .png, .svg or .pdf.
     rng : numpy.random.Generator or int
         The generator, or a seed to make it from.
     transforms : mapping of str to Augmentation, optional
@@ -716,13 +713,6 @@ def save_examples(
     DiagramError
         Matplotlib is not installed; the text says how to install it.
     """
-    try:
-        figures: Any = importlib.import_module("matplotlib.figure")
-        canvases: Any = importlib.import_module("matplotlib.backends.backend_agg")
-    except ImportError as error:
-        raise DiagramError(
-            "the picture needs Matplotlib, which is not installed: pip install 'tinygrad_edu[plot]'"
-        ) from error
     generator = as_generator("save_examples", rng)
     given = np.asarray(images)
     shown = augmentations() if transforms is None else dict(transforms)
@@ -735,28 +725,8 @@ def save_examples(
             "some images of one channel",
             "pass a few images, one channel each: images[:8]",
         )
-    size = 0.62
-    wide, high = size * len(given) + 0.9, size * len(rows) + (0.4 if title else 0.05)
-    figure = figures.Figure(figsize=(max(wide, 3), high), dpi=120)
-    canvases.FigureCanvasAgg(figure)
-    grid = figure.subplots(
-        len(rows), len(given), squeeze=False,
-        gridspec_kw={"left": 0.9 / wide, "right": 0.995, "bottom": 0.005, "wspace": 0.05,
-                     "top": 1 - (0.4 if title else 0.02) / high, "hspace": 0.05},
-    )  # fmt: skip
-    for axes_of_row, (name, changed) in zip(grid, rows.items(), strict=True):
-        for axes, image in zip(axes_of_row, changed.reshape(-1, height, width), strict=True):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            axes.set_axis_off()
-        axes_of_row[0].text(
-            -0.12, 0.5, name, transform=axes_of_row[0].transAxes, ha="right", va="center",
-            fontsize=9,
-        )  # fmt: skip
-    if title:
-        figure.suptitle(title, fontsize=10)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    return write_whole(path, lambda file: file.write(picture.getvalue()))
+    shapes = {name: changed.reshape(-1, height, width) for name, changed in rows.items()}
+    return image_rows(shapes, title=title).save(path)
 
 
 def _interval(who: str, name: str, value: Any, *, most: float = math.inf) -> tuple[float, float]:

@@ -22,8 +22,13 @@ _SUFFIXES: dict[str, Format] = {
     ".svg": "svg",
     ".png": "png",
     ".pdf": "pdf",
+    ".html": "html",
+    ".htm": "html",
     ".dot": "dot",
     ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".json": "json",
     ".txt": "text",
 }
 
@@ -35,7 +40,7 @@ class Diagram:
     ----------
     picture : Picture
         What is drawn.
-    format : {"svg", "png", "pdf", "dot", "text"}
+    format : {"svg", "png", "pdf", "html", "dot", "mermaid", "json", "text"}
         What a notebook shows beside the text: svg, or png when asked for; otherwise text alone.
     engine : {"auto", "dot", "pygraphviz", "own"}
         The tool that draws; ``"auto"`` takes the first that is installed.
@@ -91,6 +96,31 @@ class Diagram:
         return self._render("png")
 
     @property
+    def pdf(self) -> bytes:
+        """The drawing as the bytes of a PDF file; needs Graphviz."""
+        return self._render("pdf")
+
+    @property
+    def html(self) -> str:
+        """The drawing as a whole page: zoom, pan, details of each card; light and dark."""
+        return self._render("html").decode()
+
+    @property
+    def mermaid(self) -> str:
+        """The picture as a Mermaid flowchart, for the Markdown of GitHub and others."""
+        return self._render("mermaid").decode()
+
+    @property
+    def json(self) -> str:
+        """The picture as JSON, with all its facts; ``json_form.from_json`` reads it again."""
+        return self._render("json").decode()
+
+    @property
+    def note(self) -> str:
+        """What a reader must know beside the drawing: what was left out, and why."""
+        return self.picture.note
+
+    @property
     def source(self) -> str:
         """The drawing as DOT source."""
         return self._render("dot").decode()
@@ -109,7 +139,8 @@ class Diagram:
         Parameters
         ----------
         path : str or path
-            Ends in .svg, .png, .pdf, .dot, .gv (both DOT) or .txt (the outline).
+            Ends in .svg, .png, .pdf, .html, .htm, .dot, .gv (both DOT), .mmd, .mermaid (both
+            Mermaid), .json or .txt (the outline).
 
         Raises
         ------

@@ -1,38 +1,36 @@
-"""A picture as DOT source, built with the ``graphviz`` package.
+"""A picture as DOT source, the language of Graphviz.
 
 Cards are ``shape=plain`` HTML-like tables, because only these allow several fonts, colours and
 histograms inside one node. Bars are nested table cells of fixed size: no font and no image is
-involved, so SVG and PNG agree. This file runs no program; read ``render.py`` next.
+involved, so SVG and PNG agree. The ``graphviz`` package makes the frame; the many lines inside are
+written here, which is ten times as fast. This file runs no program; read ``render.py`` next.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Literal
 
 import graphviz
 
-from tinygrad_edu.draw.measure import cluster_pieces
-from tinygrad_edu.draw.names import box_name, card_name, edge_names
+from tinygrad_edu.draw.measure import cluster_pieces, cluster_width, label_of, text_width, wrapped
+from tinygrad_edu.draw.names import box_name, card_name, edge_names, unit_name
 from tinygrad_edu.draw.picture import (
-    CORNER,
     LEGEND,
-    TEXT_STYLES,
-    TITLE,
     Bar,
     Card,
-    Cluster,
     Edge,
-    Font,
     Histogram,
     LegendEntry,
     Line,
     Picture,
-    clean,
-    clean_lines,
-    mix,
     swatch_card,
+    swatch_edge,
 )
 from tinygrad_edu.draw.structure import Box, Structure, structure_of
+from tinygrad_edu.draw.theme import CORNER, NOTE, TEXT_STYLES, TITLE, Font, mix
+from tinygrad_edu.draw.words import LINE_LIMIT, clean, clean_lines
 
 __all__ = ["dot_source"]
 
@@ -40,6 +38,7 @@ __all__ = ["dot_source"]
 _FONT = "Arial"
 _BAR_WIDTH, _BAR_HEIGHT = 7, 20  # of a histogram, in points
 _SHARE_WIDTH = 64  # of a full horizontal bar
+_LEGEND_WIDTH = {"LR": 900.0, "TB": 480.0}  # longer rows would make the drawing wider
 
 _TABLE = '<TABLE BORDER="{}" CELLBORDER="{}" CELLSPACING="{}" CELLPADDING="{}"{}>'
 
@@ -48,11 +47,15 @@ def dot_source(picture: Picture) -> str:
     """Return the DOT source of a picture; equal pictures give equal text."""
     structure = structure_of(picture, most_hanging=2)
     colours = picture.colours
-    across = picture.rankdir == "LR"
-    hanging = structure.owner
-    labelled = any(
-        edge.lines and tail in hanging
+    owner = structure.owner
+    labels = [
+        label
         for edge, tail in zip(picture.edges, structure.tails, strict=True)
+        if tail in owner and (label := label_of(edge)) is not None
+    ]
+    # Labels of hanging edges are set after all places are fixed, so room is made in advance.
+    room = max(
+        (36 if picture.rankdir == "LR" else label.width + 20 for label in labels), default=25.2
     )
     graph = graphviz.Digraph("picture")
     graph.attr(
@@ -61,8 +64,7 @@ def dot_source(picture: Picture) -> str:
         bgcolor=colours.background,
         fontname=_FONT,
         fontsize="11",
-        # Labels of hanging edges are set after all places are fixed, so room is made in advance.
-        nodesep="0.5" if labelled else "0.35",
+        nodesep=f"{room / 72:.2f}",
         ranksep="0.5",
         pad="0.15",
         id="picture",
@@ -73,94 +75,118 @@ def dot_source(picture: Picture) -> str:
     )
     graph.attr("node", shape="plain", fontname=_FONT, fontsize="11", fontcolor=colours.text)
     graph.attr("edge", fontname=_FONT, fontsize="10", arrowsize="0.8", fontcolor=colours.text)
-
-    # Depth first over the boxes, by a stack of open subgraphs and of what is left to do in each.
-    children: dict[int | None, list[int]] = {None: []}
-    for number, box in enumerate(structure.boxes):
-        children.setdefault(box.parent, []).append(number)
-        children.setdefault(number, [])
-    cards: dict[int | None, list[int]] = {place: [] for place in children}
-    for card in structure.order:
-        cards[structure.box_of[card]].append(card)
-    todo: list[tuple[graphviz.Digraph, int | None, bool]] = [(graph, None, False)]
-    drawn: dict[int | None, graphviz.Digraph] = {None: graph}
-    while todo:
-        parent, place, finished = todo.pop()
-        if finished:
-            assert place is not None
-            body = drawn.pop(place)
-            if picture.clusters[structure.boxes[place].cluster].count > 1:
-                body = _second_border(picture, place, body)
-            parent.subgraph(graph=body)
-            continue
-        body = graph if place is None else _box(picture, structure.boxes[place], place)
-        drawn[place] = body
-        for card in cards[place]:
-            _card_with_hanging(body, picture, structure, card)
-        if place is not None:
-            todo.append((parent, place, True))
-        todo.extend((body, child, False) for child in reversed(children[place]))
-
-    spine = set(zip(structure.backbone, structure.backbone[1:], strict=False))
-    texts = picture.edge_texts()
-    names = edge_names(structure.heads)
-    for i, edge in enumerate(picture.edges):
-        tail, head = structure.tails[i], structure.heads[i]
-        if tail in hanging:
-            attributes = _edge(picture, edge, names[i], texts[i], "xlabel")
-            _hanging_edge(graph, structure, i, attributes)
-        else:
-            attributes = _edge(picture, edge, names[i], texts[i], "label")
-            attributes["weight"] = "50" if (tail, head) in spine else "2"
-            out, into = "ew" if across else "sn"
-            graph.edge(
-                f"{card_name(tail)}:{out}", f"{card_name(head)}:{into}", _attributes=attributes
-            )
+    graph.body.extend(_boxes_and_cards(picture, structure))
+    graph.body.extend(_edges(picture, structure))
     return str(graph.source)
 
 
-def _hanging_edge(
-    graph: graphviz.Digraph, structure: Structure, number: int, attributes: dict[str, Any]
-) -> None:
-    """Add the edge of a card that hangs: the first card below its op, the second above.
+def _boxes_and_cards(picture: Picture, structure: Structure) -> Iterator[str]:
+    """Yield the lines of all boxes with the cards in them, depth first, by a stack."""
+    children: dict[int | None, list[int]] = {}
+    for number, box in enumerate(structure.boxes):
+        children.setdefault(box.parent, []).append(number)
+    cards: dict[int | None, list[int]] = {}
+    for card in structure.order:
+        cards.setdefault(structure.box_of[card], []).append(card)
+    spine = frozenset(structure.backbone)
 
-    Within a rank DOT puts the tail of an edge above its head, but inside a cluster below it.
-    Which end carries the arrow does not matter to it. Ports would: with them it forgets ``dir``.
-    """
-    leaf, op = structure.tails[number], structure.heads[number]
-    below = structure.hanging[op].index(leaf) == 0
-    forward = below == (structure.box_of[op] is not None)
-    if not forward:
-        attributes["dir"] = "forward" if attributes.get("dir") == "back" else "back"
-    ends = (leaf, op) if forward else (op, leaf)
-    graph.edge(card_name(ends[0]), card_name(ends[1]), _attributes=attributes)
+    def inside(place: int | None) -> Iterator[str]:
+        for card in cards.get(place, ()):
+            yield from _card_with_hanging(picture, structure, card, card in spine)
+
+    yield from inside(None)
+    todo = [(child, False) for child in reversed(children.get(None, []))]
+    while todo:
+        place, finished = todo.pop()
+        double = picture.clusters[structure.boxes[place].cluster].count > 1
+        if finished:
+            yield "\t}\n\t}\n" if double else "\t}\n"
+            continue
+        if double:
+            yield _second_border(picture, place)
+        # From top to bottom the backbone would run through a title above a single column.
+        column = picture.rankdir == "TB" and structure.hanging.keys().isdisjoint(
+            cards.get(place, ())
+        )
+        yield _box(picture, structure.boxes[place], place, column)
+        yield from inside(place)
+        todo.append((place, True))
+        todo.extend((child, False) for child in reversed(children.get(place, [])))
+
+
+def _edges(picture: Picture, structure: Structure) -> Iterator[str]:
+    """Yield the line of each edge."""
+    out, into, side = "ewn" if picture.rankdir == "LR" else "snw"
+    owner = structure.owner
+    spine = frozenset(pairwise(structure.backbone))
+    rows = zip(
+        picture.edges,
+        edge_names(structure.heads),
+        picture.edge_texts(),
+        structure.starts,
+        structure.ends,
+        strict=True,
+    )
+    for i, (edge, name, text, start, end) in enumerate(rows):
+        if start in owner:
+            # Inside a cluster DOT puts the tail of an edge below its head, when both are of one
+            # rank. Which end carries the arrow does not matter to it. Ports would: with them it
+            # forgets ``dir``.
+            tail, head = card_name(start), card_name(end)
+            below = structure.hanging[end].index(start) == 0
+            if not below:
+                tail, head = head, tail
+            attributes = _edge(picture, edge, name, text, "xlabel", edge.backward == below)
+            yield f'\t"{tail}" -> "{head}" [{attributes}]\n'
+            continue
+        turned = structure.tails[i] != start
+        attributes = _edge(picture, edge, name, text, "label", edge.backward != turned)
+        weight = 50 if (start, end) in spine else 2
+        # What goes back does so at the side, where it meets no other arrow.
+        ports = (side, side) if edge.recurrent else (out, into)
+        yield (
+            f'\t"{card_name(start)}":{ports[0]} -> "{card_name(end)}":{ports[1]} '
+            f"[{attributes} weight={weight}]\n"
+        )
 
 
 def _card_with_hanging(
-    body: graphviz.Digraph, picture: Picture, structure: Structure, card: int
-) -> None:
-    """Add a card and, in the same rank, what hangs below it."""
-    group = "main" if card in structure.backbone else None
+    picture: Picture, structure: Structure, card: int, main: bool
+) -> Iterator[str]:
+    """Yield a card and, in the same rank, what hangs below it: a cluster that is not seen.
+
+    Without it the leaves of two ops in one rank could change places.
+    """
     leaves = structure.hanging.get(card, ())
     if not leaves:
-        _node(body, picture, card, group)
+        yield _node(picture, card, main)
         return
-    with body.subgraph() as rank:
-        rank.attr(rank="same")
-        _node(rank, picture, card, group)
-        for leaf in leaves:
-            _node(rank, picture, leaf, None)
-
-
-def _node(body: graphviz.Digraph, picture: Picture, index: int, group: str | None) -> None:
-    card = picture.cards[index]
-    body.node(
-        card_name(index),
-        f"<{_card(picture, card)}>",
-        id=card_name(index),
-        tooltip=graphviz.escape(clean_lines(card.description)),
-        group=group,
+    yield (
+        f'\tsubgraph "cluster-unit-{card}" {{\n'
+        f'\t\tgraph [label="" id="{unit_name(card)}" bgcolor=transparent peripheries=0 '
+        'margin=0 style="" tooltip=" "]\n'
+        "\t{\n\t\trank=same\n"
     )
+    yield _node(picture, card, main)
+    for leaf in leaves:
+        yield _node(picture, leaf, False)
+    yield "\t}\n\t}\n"
+
+
+def _node(picture: Picture, index: int, main: bool) -> str:
+    card = picture.cards[index]
+    name = card_name(index)
+    group = " group=main" if main else ""
+    tooltip = _quoted(clean_lines(card.description))
+    return f'\t"{name}" [label=<{_card(picture, card)}> id="{name}" tooltip={tooltip}{group}]\n'
+
+
+_QUOTES = str.maketrans({"\\": "\\\\", '"': '\\"'})
+
+
+def _quoted(text: str) -> str:
+    """Return text as a string of DOT that means nothing but itself."""
+    return f'"{text.translate(_QUOTES)}"'
 
 
 # -------------------------------------------------------------------------------------------- cards
@@ -187,13 +213,20 @@ def _card(picture: Picture, card: Card) -> str:
     for bar in card.bars:
         bars = _bar(bar, picture.bar_colour(card, bar.role))
         rows.append(_beside(picture, card, bars, bar.caption))
-    rounded = "" if card.role == "op" else ' STYLE="ROUNDED"'
+    rounded = _outline(card)
     look = f'{rounded} BGCOLOR="{fill}" COLOR="{stroke}"'
-    table = _TABLE.format(1, 0, 0, 4, look) + "".join(rows) + "</TABLE>"
+    table = _TABLE.format(2 if card.change else 1, 0, 0, 4, look) + "".join(rows) + "</TABLE>"
     if not card.nonfinite:
         return table
     outer = f'{rounded} COLOR="{stroke}"'
     return _TABLE.format(1, 0, 0, 2, outer) + f"<TR><TD>{table}</TD></TR></TABLE>"
+
+
+def _outline(card: Card) -> str:
+    """Return the style of the outline of a card as an attribute, if it has one."""
+    styles = [] if card.role == "op" else ["ROUNDED"]
+    styles += ["DASHED"] if card.dash == "dashed" else []
+    return f' STYLE="{",".join(styles)}"' if styles else ""
 
 
 def _beside(picture: Picture, card: Card, bars: str, caption: Line | None) -> str:
@@ -209,14 +242,20 @@ def _histogram(histogram: Histogram, colour: str) -> str:
         f"<TD>{_column([(width, _BAR_HEIGHT - height, None), (width, height, colour)])}</TD>"
         for height in histogram.pixels(_BAR_HEIGHT - 1)
     )
-    return _TABLE.format(0, 0, 1, 0, "") + f"<TR>{cells}</TR></TABLE>"
+    size = _left(12 * _BAR_WIDTH + 1, _BAR_HEIGHT + 2)
+    return f"{_TABLE.format(0, 0, 1, 0, size)}<TR>{cells}</TR></TABLE>"
 
 
 def _bar(bar: Bar, colour: str) -> str:
     """Return a horizontal bar: a coloured cell, then air up to the full width."""
     width = min(_SHARE_WIDTH - 1, max(1, round(_SHARE_WIDTH * bar.share)))
     cells = f"<TD>{_block(width, 7, colour)}</TD><TD>{_block(_SHARE_WIDTH - width, 7, None)}</TD>"
-    return _TABLE.format(0, 0, 0, 0, "") + f"<TR>{cells}</TR></TABLE>"
+    return f"{_TABLE.format(0, 0, 0, 0, _left(_SHARE_WIDTH, 7))}<TR>{cells}</TR></TABLE>"
+
+
+def _left(width: float, height: int) -> str:
+    """Return attributes of a table that keeps its size at the left of a larger cell."""
+    return f' ALIGN="LEFT" FIXEDSIZE="TRUE" WIDTH="{width:.0f}" HEIGHT="{height}"'
 
 
 def _column(blocks: list[tuple[int, int, str | None]]) -> str:
@@ -250,69 +289,64 @@ def _grid(picture: Picture, card: Card) -> str:
 # ------------------------------------------------------------------------------- edges and clusters
 
 
-def _edge(picture: Picture, edge: Edge, name: str, text: str, label: str) -> dict[str, Any]:
-    """Return the attributes of an edge."""
-    attributes = {
-        "id": name,
-        "color": picture.edge_colour(edge),
-        "penwidth": f"{edge.pen:g}",
-        "style": edge.dash,
-        "tooltip": graphviz.escape(clean_lines(text)),
-        "labeltooltip": graphviz.escape(clean_lines(text)),
-    }
-    if edge.backward:
-        attributes["dir"] = "back"
+def _edge(
+    picture: Picture,
+    edge: Edge,
+    name: str,
+    text: str,
+    label: Literal["label", "xlabel"],
+    back: bool,
+) -> str:
+    """Return the attributes of an edge; ``back`` puts the arrow at the end that DOT calls tail."""
+    tooltip = _quoted(clean_lines(text))
+    attributes = (
+        f'id="{name}" color="{picture.edge_colour(edge)}" penwidth={edge.pen:g} '
+        f"style={edge.dash} tooltip={tooltip} labeltooltip={tooltip}"
+    )
+    if back:
+        attributes += " dir=back"
     # A label that DOT puts down last may touch its line: it gets air at both sides.
-    air = '<TD WIDTH="8"></TD>' if label == "xlabel" else ""
+    aside = label == "xlabel" or picture.rankdir == "TB"
+    air = '<TD WIDTH="8"></TD>' if aside else ""
     rows = "".join(f"<TR>{air}<TD>{_line(picture, line)}</TD>{air}</TR>" for line in edge.lines)
     if rows:
         # The last row is air, so that the text does not touch a thick line.
         floor = '<TR><TD HEIGHT="4"></TD></TR>'
-        attributes[label] = f"<{_TABLE.format(0, 0, 0, 0, '')}{rows}{floor}</TABLE>>"
+        attributes += f" {label}=<{_TABLE.format(0, 0, 0, 0, '')}{rows}{floor}</TABLE>>"
     return attributes
 
 
-def _box(picture: Picture, box: Box, number: int) -> graphviz.Digraph:
-    """Return the subgraph of a cluster with its look, still without cards."""
+def _box(picture: Picture, box: Box, number: int, aside: bool) -> str:
+    """Return the beginning of the subgraph of a cluster with its look, still without cards.
+
+    ``aside`` keeps the right half above the cards free of the title.
+    """
     colours = picture.colours
     cluster = picture.clusters[box.cluster]
-    title = _cluster_title(picture, cluster, box)
-    body = graphviz.Digraph(f"cluster-{number}")
-    body.attr(
-        label=f"<{title}>" if title else "",
-        id=box_name(number),
-        tooltip=graphviz.escape(clean(" ".join((cluster.title, cluster.kind, cluster.detail)))),
-        labeljust="l",
-        labelloc="t",
-        style="rounded,filled",
-        fillcolor=colours.box,
-        color=colours.box_line,
-        fontname=_FONT,
-        fontsize="12",
-        margin="9",
+    # The parts of a title are set apart by blanks that do not break.
+    title = "&#160;&#160;".join(
+        _text(text, font, picture.text_colour(font))
+        for text, font in cluster_pieces(cluster, box.part, box.parts)
     )
-    return body
-
-
-def _second_border(picture: Picture, number: int, body: graphviz.Digraph) -> graphviz.Digraph:
-    """Return a box around the box of a folded cluster."""
-    outer = graphviz.Digraph(f"cluster-{number}-border")
-    outer.attr(
-        label="",
-        id=f"{box_name(number)}-border",
-        style="rounded",
-        color=picture.colours.box_line,
-        margin="4",
+    label = f"<{title}>" if title else '""'
+    if title and aside:
+        air = f'<TD WIDTH="{cluster_width(cluster, box.part, box.parts) + 12:.0f}"></TD>'
+        label = f"<{_TABLE.format(0, 0, 0, 0, '')}<TR><TD>{title}</TD>{air}</TR></TABLE>>"
+    tooltip = _quoted(clean(" ".join((cluster.title, cluster.kind, cluster.detail))))
+    return (
+        f'\tsubgraph "cluster-{number}" {{\n'
+        f'\t\tgraph [label={label} id="{box_name(number)}" tooltip={tooltip} labeljust=l '
+        f'labelloc=t style="rounded,filled" fillcolor="{colours.box}" color="{colours.box_line}" '
+        f"fontname={_FONT} fontsize=12 margin=9]\n"
     )
-    outer.subgraph(graph=body)
-    return outer
 
 
-def _cluster_title(picture: Picture, cluster: Cluster, box: Box) -> str:
-    """Return the title of a box, its parts set apart by blanks that do not break."""
-    pieces = cluster_pieces(cluster, box.part, box.parts)
-    return "&#160;&#160;".join(
-        _text(text, font, picture.text_colour(font)) for text, font in pieces
+def _second_border(picture: Picture, number: int) -> str:
+    """Return the beginning of a box around the box of a folded cluster."""
+    return (
+        f'\tsubgraph "cluster-{number}-border" {{\n'
+        f'\t\tgraph [label="" id="{box_name(number)}-border" style=rounded '
+        f'color="{picture.colours.box_line}" margin=4]\n'
     )
 
 
@@ -320,36 +354,68 @@ def _cluster_title(picture: Picture, cluster: Cluster, box: Box) -> str:
 
 
 def _legend(picture: Picture) -> str:
-    """Return the label of the whole graph: a swatch and a word for each entry."""
-    entries = picture.legend_entries
-    if not entries:
+    """Return the label of the whole graph: the note, then a swatch and a word for each entry."""
+    most = _LEGEND_WIDTH[picture.rankdir]
+    lines = [
+        _text(line, NOTE, picture.text_colour(NOTE), limit=400)
+        for line in wrapped(picture.note, NOTE, most)
+    ]
+    rows: list[tuple[str, float]] = []
+    for entry in picture.legend_entries:
+        need = 48 + text_width(LEGEND[entry], CORNER)
+        cells = (
+            f"<TD>{_swatch(picture, entry)}</TD><TD>"
+            f"{_text(LEGEND[entry], CORNER, picture.colours.grey)}</TD><TD></TD>"
+        )
+        if rows and rows[-1][1] + need <= most:
+            rows[-1] = rows[-1][0] + cells, rows[-1][1] + need
+        else:
+            rows.append((cells, need))
+    for cells, width in rows:
+        # Of a fixed size: where a longer row stands below, DOT would stretch the swatches.
+        lines.append(f"{_TABLE.format(0, 0, 0, 3, _left(width, 20))}<TR>{cells}</TR></TABLE>")
+    if not lines:
         return ""
-    cells = "".join(
-        f"<TD>{_swatch(picture, entry)}</TD><TD>"
-        f"{_text(LEGEND[entry], CORNER, picture.colours.grey)}</TD><TD></TD>"
-        for entry in entries
-    )
-    return "<" + _TABLE.format(0, 0, 0, 3, "") + f"<TR>{cells}</TR></TABLE>>"
+    body = "".join(f'<TR><TD ALIGN="LEFT">{line}</TD></TR>' for line in lines)
+    return f"<{_TABLE.format(0, 0, 0, 2, '')}{body}</TABLE>>"
 
 
 def _swatch(picture: Picture, entry: LegendEntry) -> str:
     """Return a small card or line in the look that the entry explains."""
-    colours = picture.colours
-    if entry in ("gradient", "absent"):
-        sign = "←" if entry == "gradient" else "– –"
-        colour = (
-            colours.gradient if entry == "gradient" else mix(colours.edge, colours.background, 0.4)
-        )
-        return f'<B><FONT POINT-SIZE="12" COLOR="{colour}">{sign}</FONT></B>'
     card = swatch_card(entry)
+    if card is None:
+        edge = swatch_edge(entry)
+        return _arrow(picture.edge_colour(edge), edge.dash != "solid")
     fill, stroke, _ = picture.card_colours(card)
-    rounded = "" if card.role == "op" else ' STYLE="ROUNDED"'
+    rounded = _outline(card)
     size = f'{rounded} FIXEDSIZE="TRUE" WIDTH="18" HEIGHT="12" BGCOLOR="{fill}" COLOR="{stroke}"'
-    table = _TABLE.format(1, 0, 0, 0, size) + "<TR><TD></TD></TR></TABLE>"
+    border = 2 if card.change else 1
+    table = _TABLE.format(border, 0, 0, 0, size) + "<TR><TD></TD></TR></TABLE>"
     if not card.nonfinite:
         return table
     outer = f'{rounded} COLOR="{stroke}"'
     return _TABLE.format(1, 0, 0, 1, outer) + f"<TR><TD>{table}</TD></TR></TABLE>"
+
+
+def _arrow(colour: str, broken: bool) -> str:
+    """Return an arrow to the left, or a broken line, built of cells like everything in a label."""
+    if broken:
+        widths = [(5, colour), (3, None), (5, colour), (3, None), (5, colour)]
+        columns = [
+            [(width, 4, None), (width, 2, paint), (width, 4, None)] for width, paint in widths
+        ]
+    else:
+        # The head grows by two points for each column.
+        columns = [
+            [(1, 5 - k // 2, None), (1, 2 * (k // 2), colour), (1, 5 - k // 2, None)]
+            for k in range(2, 12)
+        ]
+        columns.append([(13, 4, None), (13, 2, colour), (13, 4, None)])
+    cells = "".join(
+        f"<TD>{_column([block for block in column if block[1]])}</TD>" for column in columns
+    )
+    width = sum(column[0][0] for column in columns)
+    return f"{_TABLE.format(0, 0, 0, 0, _left(width, 10))}<TR>{cells}</TR></TABLE>"
 
 
 # --------------------------------------------------------------------------------------------- text
@@ -360,9 +426,9 @@ def _line(picture: Picture, line: Line, card: Card | None = None) -> str:
     return _text(line.text, font, picture.text_colour(font, card))
 
 
-def _text(text: str, font: Font, colour: str, fallback: str = "") -> str:
+def _text(text: str, font: Font, colour: str, fallback: str = "", limit: int = LINE_LIMIT) -> str:
     """Return escaped text in a font; nothing where there is no text, which DOT would refuse."""
-    shown = clean(text) or fallback
+    shown = clean(text, limit) or fallback
     if not shown:
         return ""
     words = f'<FONT POINT-SIZE="{font.size:g}" COLOR="{colour}">{_escape(shown)}</FONT>'

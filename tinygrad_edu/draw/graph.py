@@ -1,51 +1,83 @@
-"""`draw`: the graph behind a tensor as a picture.
+"""`draw`: the graph behind a tensor, or of a module, as a picture.
 
-This file reads nodes and rows, and fills a `Picture`; it changes nothing and knows no drawing
-tool. A result that an op makes is an edge, not a card, which halves the picture; leaves, constants
-and the output are cards. Read ``picture.py`` for what a card is.
+Knows: which level of detail a graph is drawn at, and in which order a picture is made: read, laid
+out in cards, folded, heated. Does not know: what is on a card (``cards.py``), or any drawing tool.
+It changes nothing. Read next: ``reading.py``, ``opgraph.py``, ``modulegraph.py``.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tinygrad_edu.core.graph import Leaf, Node, ancestors, reverse_sweep
+from tinygrad_edu.capture import Program
+from tinygrad_edu.core.graph import Leaf, Node
 from tinygrad_edu.core.op import Like
+from tinygrad_edu.core.switch import enable_grad
 from tinygrad_edu.core.tensor import Tensor
+from tinygrad_edu.core.tree import flatten
+from tinygrad_edu.draw.cards import Cards, Look
+from tinygrad_edu.draw.clusters import Clusters
 from tinygrad_edu.draw.diagram import Diagram
-from tinygrad_edu.draw.picture import (
-    BINS,
-    Card,
-    Cluster,
-    Edge,
-    Histogram,
-    Line,
-    Picture,
-    Rankdir,
-)
+from tinygrad_edu.draw.fold import Expand, folded
+from tinygrad_edu.draw.grouping import groups, plans
+from tinygrad_edu.draw.heat import Heat, costs, heated
+from tinygrad_edu.draw.modulegraph import module_picture
+from tinygrad_edu.draw.opgraph import op_picture
+from tinygrad_edu.draw.page import page_direction
+from tinygrad_edu.draw.picture import Picture, Rankdir
+from tinygrad_edu.draw.programs import program_picture
+from tinygrad_edu.draw.reading import Reading, Sweep, read
 from tinygrad_edu.draw.render import Engine, Format
-from tinygrad_edu.errors import DiagramError
+from tinygrad_edu.draw.scalargraph import is_scalar, scalar_picture
+from tinygrad_edu.errors import DiagramError, GradientTypeError, LayerError, users_frame
+from tinygrad_edu.nn.module import Module
 
-__all__ = ["draw"]
+__all__ = ["Drawing", "Level", "draw", "drawing", "traced"]
 
-VANISHING, EXPLODING = 1e-7, 1e3
-"""A cotangent below this share of the largest is drawn dotted; a norm above this one red."""
+Level = Literal["auto", "scalar", "op", "module"]
+_SHOW = ("shape", "dtype", "line")
+_FOLDABLE = 4  # times limit: so many cards may become few enough by folding
+LONG = 12  # cards in a row from which equal ones are drawn once
 
-LONG = 12  # ops in a row from which a picture from top to bottom is easier to read
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture, with the nodes behind its cards: what a page adds explanations to.
+
+    Attributes
+    ----------
+    picture : Picture
+        What is drawn.
+    nodes : mapping of str to tuple of Node
+        Per ``id`` of a card the nodes that it stands for; constants and outputs have none.
+    level : str
+        The level that it was drawn at.
+    """
+
+    picture: Picture
+    nodes: Mapping[str, tuple[Node, ...]]
+    level: Literal["scalar", "op", "module"]
 
 
 def draw(
-    output: Tensor,
-    *,
+    output: Any,
+    *example: Any,
+    level: Level = "auto",
     grad: bool | Literal["auto"] = "auto",
     rankdir: Rankdir | Literal["auto"] = "auto",
     values: int = 9,
     histogram: bool = True,
+    show: Sequence[str] = ("shape", "dtype"),
+    fold: bool | Literal["auto"] = "auto",
+    depth: int | None = None,
+    expand: Expand = None,
+    heat: Heat | Sequence[Heat] | None = None,
     limit: int = 400,
     title: str = "computational graph",
     theme: str = "light",
@@ -57,27 +89,49 @@ def draw(
 
     Parameters
     ----------
-    output : Tensor
-        A loss, or any tensor; its graph must not have been freed by ``backward()``.
+    output : Tensor, list of Tensor, Module, or Program
+        A loss, or any results; their graph must not have been freed by ``backward()``. A module is
+        run with the example, in evaluation mode, and is afterwards as it was. A captured program
+        is drawn by its lines (``level="scalar"``) or ops, each pass in a box of its own.
+    *example : int, or array_like
+        For a module: the shape of an input, as in ``draw(net, 1, 784)``, or the inputs themselves.
+    level : {"auto", "scalar", "op", "module"}
+        ``"scalar"`` writes each number, and its gradient, on an edge; ``"op"`` has a card for each
+        operation; ``"module"`` one for each call of a module, or, where none was called, for each
+        line of the source. By default a graph of at most 60 single numbers is drawn as such,
+        one of at most `limit` operations by them, and a larger one by modules.
     grad : bool or "auto"
         Whether to draw how the gradient flows back. By default it is drawn once ``backward()`` has
-        given a leaf its gradient. The numbers are computed anew, so no ``.grad`` changes; a tensor
-        that is no scalar is seeded with ones.
+        given a leaf its gradient. The numbers are computed anew, so no ``.grad`` changes; results
+        that are no scalars are seeded with ones.
     rankdir : {"auto", "LR", "TB"}
-        Left to right, or top to bottom; by default long chains run downwards.
+        Left to right, or top to bottom; by default downwards where the text would otherwise be too
+        small to be read on a page.
     values : int
         Arrays of at most so many elements show their numbers, larger ones a histogram.
     histogram : bool
         Whether larger arrays show a histogram of 12 bars.
+    show : sequence of {"shape", "dtype", "line"}
+        What is written beside: shapes, dtypes (on an edge where it changes), lines of the source.
+    fold : bool or "auto"
+        Whether equal neighbours are drawn once, as ``× 3``. By default they are where more than 12
+        cards would stand in a row, unless `heat` is to tell them apart.
+    depth : int, optional
+        How many levels of modules are opened; all that find room by default.
+    expand : sequence of str, or callable, optional
+        Which of the folded are drawn one by one: titles such as ``"block.2"``, or a function.
+    heat : {"time", "memory", "flops", "grad"}, or several, optional
+        What is measured, and drawn as a fill and a bar on each card.
     limit : int
-        At most so many ops are drawn, the latest; what comes before them becomes one card.
+        At most so many cards of operations or modules. ``level="op"`` draws the latest; otherwise
+        so much is drawn as one card that all find room, and the picture says so.
     title : str
         Read aloud by screen readers, and the head of the text form.
     theme : {"light", "dark"}
         Colours.
     legend : bool
         Whether to explain the colours that occur.
-    format : {"svg", "png", "pdf", "dot", "text"}
+    format : {"svg", "png", "pdf", "html", "dot", "mermaid", "json", "text"}
         What a notebook shows.
     engine : {"auto", "dot", "pygraphviz", "own"}
         The tool that draws; the first that is installed by default.
@@ -87,7 +141,9 @@ def draw(
     FreedGraphError
         ``backward()`` has freed the graph: draw before it, or call it with ``retain_graph=True``.
     DiagramError
-        `output` is no Tensor, or `limit` is below 1.
+        `output` is none of these, or an option has no such value.
+    LayerError
+        A module has no example, or no result with a graph.
 
     Examples
     --------
@@ -96,286 +152,245 @@ def draw(
     >>> diagram
     <Diagram 'computational graph': 3 cards, 3 edges>
     """
-    if not isinstance(output, Tensor):
-        raise DiagramError(
-            f"draw: expected a Tensor, got a {type(output).__name__}\n"
-            "  fix: pass the loss, or another result"
+    if isinstance(output, Program):
+        by = {"auto": "auto", "scalar": "line"}.get(level, "op")
+        named = "" if title == "computational graph" else title
+        picture = program_picture(
+            output, level=by, rankdir=rankdir, limit=limit, title=named, theme=theme, legend=legend
         )
-    if limit < 1:
-        raise DiagramError(f"draw: limit={limit} must be at least 1")
-    picture = _Reader(output, grad, values, histogram, limit).picture(rankdir, title, theme, legend)
+        return Diagram(picture, format=format, engine=engine)
+    if isinstance(output, Module):
+        reading = traced("draw", output, example)
+        grad = grad is True  # what its parameters' gradients are was no matter of this example
+    elif example:
+        raise DiagramError(
+            "draw: an example is for a module, and a "
+            f"{type(output).__name__} was given\n  fix: draw(net, 1, 784) or draw(loss)"
+        )
+    else:
+        reading = read("draw", output)
+    found = drawing(
+        reading, level=level, grad=grad, values=values, histogram=histogram, show=show, fold=fold,
+        depth=depth, expand=expand, heat=heat, limit=limit,
+    )  # fmt: skip
+    picture = found.picture
+    if rankdir == "auto":
+        rankdir = page_direction(picture)
+    picture = replace(
+        picture, rankdir=rankdir, legend=None if legend else (), title=title, theme=theme
+    )
     return Diagram(picture, format=format, engine=engine)
 
 
-class _Reader:
-    """Reads one graph into cards, edges and clusters."""
+def drawing(
+    reading: Reading,
+    sweep: Sweep | None = None,
+    *,
+    level: Level = "auto",
+    grad: bool | Literal["auto"] = "auto",
+    values: int = 9,
+    histogram: bool = True,
+    show: Sequence[str] = ("shape", "dtype"),
+    fold: bool | Literal["auto"] = "auto",
+    depth: int | None = None,
+    expand: Expand = None,
+    heat: Heat | Sequence[Heat] | None = None,
+    limit: int = 400,
+) -> Drawing:
+    """Return the picture of a graph that was read already, with the nodes behind its cards.
 
-    def __init__(
-        self, output: Tensor, grad: bool | str, values: int, histogram: bool, limit: int
-    ) -> None:
-        self.output, self.values, self.histogram = output, values, histogram
-        root = output.node
-        nodes = ancestors(root) if root is not None else []
-        ops = [node for node in nodes if node.op is not None]
-        self.hidden = set(ops[:-limit])
-        drawn = [node for node in ops if node not in self.hidden]
-        used = {up for node in drawn for up in node.upstream or ()}
-        self.nodes = [node for node in nodes if node in used or node in drawn or node is root]
-        self.nodes = [node for node in self.nodes if node not in self.hidden]
-        if grad == "auto":
-            grad = any(isinstance(node, Leaf) and node.grad is not None for node in nodes)
-        self.grad = bool(grad) and root is not None
-        self.cotangents = self._sweep(root, nodes) if self.grad else {}
-        norms = [float(np.linalg.norm(g)) for g in self.cotangents.values()]
-        self.largest = max((norm for norm in norms if np.isfinite(norm)), default=0.0)
-        self.names = _leaf_names([node for node in self.nodes if isinstance(node, Leaf)])
-        self.cards: list[Card] = []
-        self.edges: list[Edge] = []
-        self.sizes: Counter[str] = Counter()
-
-    def _sweep(self, root: Any, nodes: Sequence[Node]) -> Mapping[Node, Any]:
-        """Return the cotangent of every node."""
-        seed = np.ones(root.result.shape, root.result.dtype)
-        return reverse_sweep({root: seed}, nodes)
-
-    def picture(
-        self, rankdir: Rankdir | Literal["auto"], title: str, theme: str, legend: bool
-    ) -> Picture:
-        """Return the whole picture."""
-        if self.hidden:
-            count = len(self.hidden)
-            self.cards.append(
-                Card("hidden", "module", f"{count:,} earlier ops", "not drawn",
-                     (Line("limit= draws more of them", "grey"),))
-            )  # fmt: skip
-        for node in self.nodes:
-            if isinstance(node, Leaf):
-                self.cards.append(self._leaf(node))
-            else:
-                self._op(node)
-        self._result()
-        clusters = tuple(
-            Cluster(path, path, detail=f"{size:,} parameters") for path, size in self.sizes.items()
-        )
-        ops = sum(card.role == "op" for card in self.cards)
-        direction = ("TB" if ops > LONG else "LR") if rankdir == "auto" else rankdir
-        return Picture(
-            tuple(self.cards),
-            tuple(self.edges),
-            clusters,
-            rankdir=direction,
-            legend=None if legend else (),
-            title=title,
-            theme=theme,
-        )
-
-    # ---- cards
-
-    def _leaf(self, leaf: Leaf) -> Card:
-        path = leaf.name.rpartition(".")[0]
-        if path:
-            self.sizes[path] += leaf.result.size
-        return Card(
-            _id(leaf),
-            "parameter",
-            self.names[leaf],
-            "parameter",
-            (Line(_shape(leaf.result), "grey"), *self._gradient_line(leaf)),
-            self._grid(leaf.result),
-            self._histograms(leaf.result, self.cotangents.get(leaf), self.names[leaf]),
-            tooltip=f"{self.names[leaf]}: {_statistics(leaf.result)}\nmade at {leaf.line}",
-            cluster=path or None,
-            nonfinite=_nonfinite(leaf.result),
-        )
-
-    def _gradient_line(self, leaf: Leaf) -> tuple[Line, ...]:
-        """Return the gradient of a small leaf in numbers, or that there is none yet."""
-        if not self.grad:
-            return ()
-        g = self.cotangents.get(leaf)
-        if g is None:
-            return (Line("gradient –", "grey"),)
-        if g.size <= self.values:
-            return (Line(f"gradient {_numbers(g)}", "orange"),)
-        return ()
-
-    def _op(self, node: Node) -> None:
-        op: Any = node.op
-        shown = {k: v for k, v in node.params.items() if v is not None and v != op.params.get(k)}
-        lines = [Line(op.formula, "grey")] if op.formula else []
-        if shown:
-            lines.append(Line(", ".join(f"{k}={_short(v)}" for k, v in shown.items()), "grey"))
-        paths = [up.name.rpartition(".")[0] for up in node.upstream or () if isinstance(up, Leaf)]
-        cluster = next((path for path in paths if path), None)
-        value = node.result
-        numbers = self._grid(value) if node is not self.output.node else ()
-        self.cards.append(
-            Card(_id(node), "op", op.name, lines=tuple(lines), values=numbers, cluster=cluster,
-                 tooltip=f"{op.name}: {op.doc}\nresult {_statistics(value)}\nat {node.line}",
-                 nonfinite=_nonfinite(value))
-        )  # fmt: skip
-        for i, up in enumerate(node.upstream or ()):
-            name = op.arguments[0 if op.variadic else i]
-            if up is not None:
-                self.edges.append(self._edge(up, node))
-            elif node.primals[i] is not None:
-                self._constant(node, i, name)
-
-    def _constant(self, node: Node, i: int, name: str) -> None:
-        """Add the card of an argument through which no gradient flows."""
-        value = node.primals[i]
-        number = np.ndim(value) == 0 if not isinstance(value, Like) else value.ndim == 0
-        floating = getattr(value, "dtype", np.dtype(int)).kind in "fc"
-        key = f"{_id(node)}-{i}"
-        if number and not isinstance(value, Like):
-            card = Card(key, "constant", _numbers(np.asarray(value)), "constant")
-        else:
-            role: Literal["input", "constant"] = "input" if floating else "constant"
-            corner = "input" if floating else f"{name}, no grad"
-            card = Card(
-                key,
-                role,
-                name,
-                corner,
-                (Line(_shape(value), "grey"),),
-                self._grid(value),
-                self._histograms(value, None, name),
-                tooltip=f"{name}: {_statistics(value)}",
-                nonfinite=_nonfinite(value),
-            )
-        self.cards.append(card)
-        self.edges.append(Edge(key, _id(node), style="absent" if self.grad else "constant"))
-
-    def _result(self) -> None:
-        """Add the card of the output, with its edge."""
-        data, root = self.output.numpy(), self.output.node
-        lines = [Line(_shape(data), "grey")]
-        if data.size == 1:
-            lines.append(Line(f"{data.item():.6g}", "large"))
-        corner = "output" if not self.grad else "output, seed 1"
-        grid = self._grid(data) if data.size > 1 else ()
-        self.cards.append(
-            Card("output", "output", "result", corner, tuple(lines), grid,
-                 self._histograms(data, None, "result"), tooltip=_statistics(data),
-                 nonfinite=_nonfinite(data))
-        )  # fmt: skip
-        if root is not None:
-            self.edges.append(self._edge(root, None))
-
-    # ---- edges
-
-    def _edge(self, up: Node, head: Node | None) -> Edge:
-        tail = "hidden" if up in self.hidden else _id(up)
-        target = "output" if head is None else _id(head)
-        shape = () if isinstance(up, Leaf) or up in self.hidden else (Line(_dims(up.result)),)
-        if not self.grad:
-            return Edge(tail, target, shape, "parameter" if isinstance(up, Leaf) else "data")
-        g = self.cotangents.get(up)
-        if g is None:
-            return Edge(tail, target, (*shape, Line("–", "grey")), "absent")
-        norm = float(np.linalg.norm(g))
-        label = () if isinstance(up, Leaf) else (Line(f"← {norm:.3g}", "orange"),)
-        strength: Literal["normal", "vanishing", "exploding"] = "normal"
-        if not np.isfinite(norm) or norm > EXPLODING:
-            strength = "exploding"
-        elif norm < VANISHING * self.largest:
-            strength = "vanishing"
-        return Edge(tail, target, (*shape, *label), "gradient", self._width(norm), "", strength)
-
-    def _width(self, norm: float) -> float:
-        """Return the pen width: 3.5 for the largest norm, one step less per power of ten."""
-        if not np.isfinite(norm):
-            return 3.5
-        if norm == 0 or self.largest == 0:
-            return 1.0
-        return float(np.clip(3.5 + 0.8 * np.log10(norm / self.largest), 1.0, 3.5))
-
-    # ---- numbers
-
-    def _grid(self, value: Any) -> tuple[tuple[str, ...], ...]:
-        """Return the numbers of a small array, in rows."""
-        if isinstance(value, Like) or np.ndim(value) == 0 or not 1 < value.size <= self.values:
-            if isinstance(value, np.ndarray) and value.size == 1 and self.values:
-                return ((f"{value.item():.4g}",),)
-            return ()
-        rows = value.reshape(-1, value.shape[-1])
-        return tuple(tuple(f"{x:.4g}" for x in row) for row in rows)
-
-    def _histograms(self, value: Any, gradient: Any, name: str) -> tuple[Histogram, ...]:
-        """Return the histograms of a large array and of its gradient."""
-        if isinstance(value, Like) or not self.histogram or np.size(value) <= self.values:
-            return ()
-        found = [Histogram(_heights(value), "value", Line(_mean(value)))]
-        if gradient is not None:
-            norm = float(np.linalg.norm(gradient))
-            caption = Line(f"‖∂/∂{name.rpartition('.')[2]}‖ = {norm:.3g}", "orange")
-            found.append(Histogram(_heights(gradient), "gradient", caption))
-        return tuple(found)
-
-
-def _id(node: Node) -> str:
-    return str(node.order)
-
-
-def _leaf_names(leaves: Sequence[Leaf]) -> dict[Leaf, str]:
-    """Return a name per leaf: its own, that of the variable it was assigned to, or a number."""
-    found: dict[Leaf, str] = {}
-    lines = Counter(leaf.line for leaf in leaves)
-    for number, leaf in enumerate(leaves, start=1):
-        match = re.match(r"[^:]*:\d+: (\w+) = ", leaf.line)
-        alone = match and lines[leaf.line] == 1
-        found[leaf] = leaf.name or (match[1] if match and alone else f"leaf {number}")
+    Parameters
+    ----------
+    reading : Reading
+        The graph.
+    sweep : Sweep, optional
+        Its gradients, if they are known; they are then drawn.
+    level, grad, values, histogram, show, fold, depth, expand, heat, limit
+        As in `draw`.
+    """
+    _refuse(level, grad, fold, show, depth, limit)
+    if sweep is None and reading.roots:
+        leaves = (node for node in reading.nodes if isinstance(node, Leaf))
+        if grad is True or (grad == "auto" and any(leaf.grad is not None for leaf in leaves)):
+            sweep = reading.sweep()
+    cards = Cards(reading, sweep, Look(values, histogram, frozenset(show)))
+    found = _drawing(cards, level, partial(_shortened, fold, expand, bool(heat)), depth, limit)
+    kinds: Sequence[Any] = (heat,) if isinstance(heat, str) else heat or ()
+    if kinds:
+        measured = [costs(reading, kind) for kind in kinds]
+        found = replace(found, picture=heated(found.picture, found.nodes, *measured))
     return found
 
 
-def _dims(value: Any) -> str:
-    return " × ".join(map(str, value.shape)) or "scalar"
+def _drawing(
+    cards: Cards,
+    level: Level,
+    shorten: Callable[[Picture], Picture],
+    depth: int | None,
+    limit: int,
+) -> Drawing:
+    """Return the drawing at the level that is asked for, or that finds room."""
+    reading = cards.reading
+    count = sum(node.op is not None for node in reading.nodes)
+    if level == "scalar" or (level == "auto" and is_scalar(reading)):
+        if not all(node.result.size == 1 for node in reading.nodes):
+            raise DiagramError(
+                'draw: level="scalar" is for graphs whose tensors are all single numbers\n'
+                '  fix: level="op"'
+            )
+        picture, nodes = scalar_picture(cards)
+        return Drawing(picture, nodes, "scalar")
+    if level == "op" or not count or (level == "auto" and count <= _FOLDABLE * limit):
+        picture, nodes = op_picture(cards, limit if level == "op" else count or 1, depth)
+        picture = shorten(picture)
+        if level == "op" or _visible(picture) <= limit:
+            return Drawing(picture, nodes, "op")
+    clusters = Clusters(reading, depth)
+    tried = 0
+    for plan in plans(reading, clusters.paths, depth, limit):
+        tried += 1
+        found = groups(reading, clusters.paths, plan)
+        if not plan.fewest <= len(found) <= _FOLDABLE * limit:
+            continue
+        picture, nodes = module_picture(cards, Clusters(reading), found)
+        picture = shorten(picture)
+        if _visible(picture) <= limit:
+            break
+    if level == "auto" or tried > 1:
+        many = f"{count:,} operations are too many for limit={limit:,}: {plan.said}."
+        whole = "" if level != "auto" else f' level="op", limit={count} draws all.'
+        picture = replace(picture, note=many + whole)
+    return Drawing(picture, nodes, "module")
 
 
-def _shape(value: Any) -> str:
-    return f"{_dims(value)} {value.dtype}"
+def _shortened(
+    fold: bool | Literal["auto"], expand: Expand, measured: bool, picture: Picture
+) -> Picture:
+    """Return the picture folded, if that is wanted."""
+    if fold == "auto":
+        fold = expand is not None or (not measured and _longest(picture) > LONG)
+    return folded(picture, expand) if fold else picture
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 24 else f"{text[:23]}…"
+def _visible(picture: Picture) -> int:
+    """Return how many cards stand for operations."""
+    return sum(card.role in ("op", "module") for card in picture.cards)
 
 
-def _numbers(array: np.ndarray[Any, Any]) -> str:
-    if array.ndim == 0:
-        return f"{array.item():.4g}"
-    return np.array2string(array, precision=4, separator=", ", max_line_width=200).replace("\n", "")
+def _longest(picture: Picture) -> int:
+    """Return how many cards of operations stand one after the other."""
+    rank: dict[str, int] = {card.id: int(card.role in ("op", "module")) for card in picture.cards}
+    own = dict(rank)
+    heads: dict[str, list[str]] = {card.id: [] for card in picture.cards}
+    waiting = dict.fromkeys(rank, 0)
+    for edge in picture.edges:
+        if not edge.recurrent:
+            heads[edge.tail].append(edge.head)
+            waiting[edge.head] += 1
+    ready = [name for name, count in waiting.items() if not count]
+    while ready:
+        tail = ready.pop()
+        for head in heads[tail]:
+            rank[head] = max(rank[head], rank[tail] + own[head])
+            waiting[head] -= 1
+            if not waiting[head]:
+                ready.append(head)
+    return max(rank.values(), default=0)
 
 
-def _finite(value: Any) -> np.ndarray[Any, Any]:
-    flat: np.ndarray[Any, Any] = np.asarray(value).reshape(-1)
-    real = flat.real if flat.dtype.kind == "c" else flat
-    finite: np.ndarray[Any, Any] = real[np.isfinite(real)].astype(np.float64)
-    return finite
+def _refuse(level: Any, grad: Any, fold: Any, show: Any, depth: Any, limit: Any) -> None:
+    """Raise if an option has a value that it cannot have."""
+    if level not in get_args(Level):
+        raise DiagramError(f"draw: level={level!r} is none of {', '.join(get_args(Level))}")
+    for name, value in (("grad", grad), ("fold", fold)):
+        if value not in (True, False, "auto"):
+            raise DiagramError(f'draw: {name}={value!r} is none of True, False, "auto"')
+    wrong = [each for each in show if each not in _SHOW] if not isinstance(show, str) else [show]
+    if wrong:
+        raise DiagramError(
+            f"draw: show={show!r}; {wrong[0]!r} is none of {', '.join(_SHOW)}\n"
+            '  fix: give a sequence of them, as in show=("shape", "line")'
+        )
+    for name, value in (("limit", limit), ("depth", depth)):
+        if value is not None and value < 1:
+            raise DiagramError(f"draw: {name}={value} must be at least 1")
 
 
-def _nonfinite(value: Any) -> int:
-    if isinstance(value, Like) or getattr(value, "dtype", np.dtype(int)).kind not in "fc":
-        return 0
-    return int(value.size - np.count_nonzero(np.isfinite(value)))
+def traced(who: str, module: Module, example: Sequence[Any]) -> Reading:
+    """Return the graph of what a module computes of an example, in evaluation mode.
+
+    Parameters
+    ----------
+    who : str
+        The function that asks, for errors.
+    module : Module
+        It is afterwards as it was.
+    example : sequence
+        The shape of an input, as ints, or the inputs.
+
+    Raises
+    ------
+    LayerError
+        There is no example, or no result has a graph.
+    """
+    kind, here = type(module).__name__, users_frame(2)
+    if not example:
+        raise LayerError(
+            f"{who}: found no example for {kind}; expected the shape of an input, or inputs\n"
+            "  fix: give one, as in net.draw(1, 784)"
+        )
+    # What the graph keeps of a Tensor is the array itself, which tells later what it is called.
+    example = [
+        Tensor(part) if isinstance(part, np.ndarray) and part.dtype.kind in "fc" else part
+        for part in example
+    ]
+    with enable_grad():
+        inputs, result = module.trial(*example)
+        results = _recorded(result)
+        frozen = any(not parameter.requires_grad for parameter in module.parameters())
+        if not results or frozen or _lost(results, inputs):
+            # What is done to constants alone leaves no trace, and is to be seen all the same.
+            moving = [_moving(part) for part in inputs]
+            try:
+                again = module.trial(*moving)
+                inputs, results = again[0], _recorded(again[1]) or results
+            except GradientTypeError:
+                pass  # it takes its input as an array, which one that is recorded refuses
+    if not results:
+        raise LayerError(
+            f"{who}: no result of {kind} has a graph, since it has no parameters\n"
+            "  fix: give an input of a floating dtype, through which gradients flow"
+        )
+    try:
+        names = list(inspect.signature(module.forward).parameters)
+    except (TypeError, ValueError):
+        names = []
+    arrays = {
+        name: value.numpy() if isinstance(value, Tensor) else value
+        for name, value in zip(names, inputs, strict=False)
+        if isinstance(value, (Tensor, np.ndarray))
+    }
+    return Reading(results, arrays, (here.f_code, here.f_lasti))
 
 
-def _heights(value: Any) -> tuple[float, ...]:
-    """Return the counts of twelve bins over the finite values."""
-    counts, _ = np.histogram(_finite(value), bins=BINS)
-    return tuple(float(count) for count in counts)
+def _recorded(result: Any) -> list[Tensor]:
+    """Return the tensors in a result that have a graph."""
+    leaves, _ = flatten(result)
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
 
 
-def _mean(value: Any) -> str:
-    finite = _finite(value)
-    return f"{finite.mean():.3g} ± {finite.std():.3g}" if finite.size else "no finite value"
+def _lost(results: Sequence[Tensor], inputs: Sequence[Any]) -> bool:
+    """Return whether the graph kept of a constant only its shape, and an input has that shape."""
+    shapes = {(part.shape, part.dtype) for part in inputs if isinstance(part, Tensor)}
+    return any(
+        up is None and isinstance(primal, Like) and (primal.shape, primal.dtype) in shapes
+        for node in Reading(results).nodes
+        for up, primal in zip(node.upstream or (), node.primals, strict=True)
+    )
 
 
-def _statistics(value: Any) -> str:
-    """Return one sentence about an array, for the tooltip."""
-    if isinstance(value, Like) or not isinstance(value, np.ndarray):
-        return _shape(value) if isinstance(value, Like) else repr(value)
-    finite = _finite(value)
-    if not finite.size:
-        return _shape(value)
-    return f"{_shape(value)}, {_mean(value)}, from {finite.min():.4g} to {finite.max():.4g}"
+def _moving(part: Any) -> Any:
+    """Return an input as a leaf, if it can be one."""
+    if isinstance(part, Tensor) and not part.requires_grad and part.dtype.kind in "fc":
+        return Tensor(part.numpy(), requires_grad=True)
+    return part

@@ -9,7 +9,9 @@ items (cards, and boxes that are finished) are put into layers by longest path; 
 the border of the box get a *port* on it; an edge that passes a layer gets a *bend* there, so that
 no line runs through a card; medians reduce crossings; and places within a layer are the nearest
 ones to those that the neighbours wish for, in the sense of least squares, with the backbone held
-at 0. A box then enters its parent as one item with ports. Nothing recurses.
+at 0. A box then enters its parent as one item with ports. A recurrent edge is laid out from its
+earlier end to its later one, on a track of its own; one that ends where it begins goes over its
+card. Nothing recurses.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ from tinygrad_edu.draw.structure import Structure, structure_of
 
 __all__ = ["BORDER", "Layout", "Point", "Rectangle", "Route", "lay_out"]
 
-_GAP = 44.0  # between two layers
-_LABEL_ROOM = 30.0  # beside a label in such a gap: the arrow and some air
+_GAP = 32.0  # between two layers
+_LABEL_ROOM = 20.0  # beside a label in such a gap: the arrow and some air
 _STEEP = 24.0  # a curve that rises more than this needs its label at the side
 _APART = 22.0  # between two neighbours of one layer
 _BENDS_APART = 14.0
-_HANG = 34.0  # between an op and what hangs below it
+_HANG = 34.0  # between an op and what hangs at it
+_LOOP = 10.0  # how far an edge that ends where it begins keeps away from its card
 _PAD = 12.0  # inside a box
 _TITLE = 20.0  # height of the title of a box
 BORDER = 4.0  # between the two borders of a folded box
@@ -68,7 +71,7 @@ class Route:
         Corners; between two of them the line is straight along one axis, or a smooth curve that
         leaves and arrives in the main direction (across it, for an edge that hangs).
     hangs : bool
-        Whether the edge joins an op and what hangs below it.
+        Whether the edge joins an op and what hangs below it: then it runs in the cross direction.
     label : Rectangle or None
         Where its text stands.
     """
@@ -122,19 +125,29 @@ class _Link:
 
     start: _Key
     end: _Key
-    source: int  # the producer; links of one producer share their bends
+    source: int  # what passes here; links of one source share their bends
     edges: list[int] = field(default_factory=list)  # those that end here: they bring labels
     nodes: list[int] = field(default_factory=list)  # nodes of the level that it passes
 
 
+class _Row(NamedTuple):
+    """Cards that hang side by side at one side of an op, each with its share of the row."""
+
+    leaves: tuple[int, ...] = ()
+    cells: tuple[float, ...] = ()
+    gap: float = 0.0
+    deepest: float = 0.0
+
+
 class _Unit(NamedTuple):
-    """Size of a card together with what hangs below it; main and cross, as said above."""
+    """Size of a card together with what hangs at it; main and cross, as said above."""
 
     main: float
+    half: float
     up: float
     down: float
-    cells: tuple[float, ...]
-    gap: float
+    below: _Row
+    above: _Row
 
 
 class _Plan:
@@ -160,6 +173,7 @@ class _Plan:
             self.rank[item] = min(self.rank[inner] for inner in self.items[number])
             self.items[structure.boxes[number].parent].append(item)
         self.hanging_edges: dict[int, list[int]] = defaultdict(list)
+        self.loops: dict[int, list[int]] = defaultdict(list)
         self.links: dict[int | None, dict[tuple[_Key, _Key, int], _Link]] = {
             place: {} for place in self.items
         }
@@ -187,7 +201,7 @@ class _Plan:
     def _find_links(self) -> None:
         """Cut every edge at the borders of the boxes that it crosses."""
         paths = {card: self._path(card) for card in self.structure.order}
-        ends = zip(self.structure.tails, self.structure.heads, strict=True)
+        ends = zip(self.structure.starts, self.structure.ends, strict=True)
         self.courses: list[list[tuple[int | None, _Link]]] = []
         for edge, (tail, head) in enumerate(ends):
             course: list[tuple[int | None, _Link]] = []
@@ -195,17 +209,26 @@ class _Plan:
             if tail in self.owner:
                 self.hanging_edges[tail].append(edge)
                 continue
+            if tail == head:
+                self.loops[tail].append(edge)
+                continue
+            # What passes along the edge: the value of its producer, or something of its own when
+            # it is recurrent, so that its line does not run into those of the values.
+            source = tail
+            if self.picture.edges[edge].recurrent:
+                source = -1 - edge
+                self.rank[source] = self.rank[tail]
             out, into = paths[tail], paths[head]
             meet = 0
             while out[meet] == into[meet]:
                 meet += 1
             for place, item in reversed(out[meet + 1 :]):
-                course.append((place, self._link(place, item, ("out", tail), tail)))
-            middle = self._link(out[meet][0], out[meet][1], into[meet][1], tail)
+                course.append((place, self._link(place, item, ("out", source), source)))
+            middle = self._link(out[meet][0], out[meet][1], into[meet][1], source)
             middle.edges.append(edge)
             course.append((out[meet][0], middle))
             for place, item in into[meet + 1 :]:
-                course.append((place, self._link(place, ("in", tail), item, tail)))
+                course.append((place, self._link(place, ("in", source), item, source)))
 
     def _link(self, place: int | None, start: _Key, end: _Key, source: int) -> _Link:
         """Return the link of a level, made when it is new."""
@@ -218,17 +241,34 @@ class _Plan:
     def _find_spine(self) -> Iterable[int]:
         """Yield the links, by identity, that carry the backbone."""
         steps = set(pairwise(self.structure.backbone))
-        ends = zip(self.structure.tails, self.structure.heads, strict=True)
-        for course, step in zip(self.courses, ends, strict=True):
-            if step in steps:
+        ends = zip(self.structure.tails, self.structure.heads, self.picture.edges, strict=True)
+        for course, (tail, head, edge) in zip(self.courses, ends, strict=True):
+            if (tail, head) in steps and not edge.recurrent:
                 yield from (id(link) for _, link in course)
 
     def unit(self, card: int) -> _Unit:
-        """Return the size of a card with what hangs below it."""
+        """Return the size of a card with what hangs at it.
+
+        Two rows, below and above, make the drawing shorter. From top to bottom it would become
+        wider by that, and an edge that goes over its card needs the room above.
+        """
         main, cross = self.size(self.faces[card])
-        cells, deepest, gap = [], 0.0, _HANG
         leaves = self.structure.hanging.get(card, ())
-        several = len(leaves) > 1
+        loops = self.loops.get(card, ())
+        cut = (len(leaves) + 1) // 2 if self.across and not loops else len(leaves)
+        below, above = self._row(leaves[:cut]), self._row(leaves[cut:])
+        return _Unit(
+            max(main, sum(below.cells), sum(above.cells)),
+            cross / 2,
+            cross / 2 + above.gap + above.deepest + sum(map(self.loop_room, loops)),
+            cross / 2 + below.gap + below.deepest,
+            below,
+            above,
+        )
+
+    def _row(self, leaves: tuple[int, ...]) -> _Row:
+        """Return cards that hang at one side, with the room that they and their labels need."""
+        cells, deepest, gap = [], 0.0, _HANG if leaves else 0.0
         for leaf in leaves:
             leaf_main, leaf_cross = self.size(self.faces[leaf])
             deepest = max(deepest, leaf_cross)
@@ -238,11 +278,15 @@ class _Plan:
                     label_main, label_cross = self.size(label)
                     leaf_main = max(leaf_main, 2 * (label_main + 8))
                     # Curves of the neighbours run through the middle of the gap, above the label.
-                    gap = max(gap, label_cross + 22, 2 * label_cross + 18 if several else 0.0)
+                    several = 2 * label_cross + 18 if len(leaves) > 1 else 0.0
+                    gap = max(gap, label_cross + 22, several)
             cells.append(leaf_main + 10)
-        if not cells:
-            return _Unit(main, cross / 2, cross / 2, (), 0.0)
-        return _Unit(max(main, sum(cells)), cross / 2, cross / 2 + gap + deepest, tuple(cells), gap)
+        return _Row(leaves, tuple(cells), gap, deepest)
+
+    def loop_room(self, edge: int) -> float:
+        """Return how much room a loop takes beside its card or the loop before, label included."""
+        label = self.labels[edge]
+        return _LOOP + (0.0 if label is None else self.size(label)[1] + 4)
 
 
 # ---------------------------------------------------------------------------------------- one level
@@ -263,6 +307,7 @@ class _Level:
         self.number: dict[_Key, int] = {}
         self.rank: list[int] = []
         self.size: list[float] = []
+        self.half: list[float] = []  # of a card alone, without what hangs
         self.up: list[float] = []
         self.down: list[float] = []
         self.layer: list[int] = []
@@ -300,15 +345,26 @@ class _Level:
         return self.cross[self.number[kind, source]]
 
     def _offset(self, node: int, kind: str, source: int) -> float:
-        """Return how far from the middle of a node its lines of one producer meet it."""
+        """Return how far from the middle of a node its lines of one source meet it."""
         key = self.keys[node]
         if isinstance(key, int) and key >= self.plan.count:
             return self.inner[key - self.plan.count].port(kind, source)
+        if source < 0 and kind == "out":
+            return -0.6 * self.half[node]
         return 0.0
 
-    def _add(self, key: _Key | None, rank: int, size: float, up: float, down: float) -> int:
+    def _add(
+        self,
+        key: _Key | None,
+        rank: int,
+        size: float,
+        up: float,
+        down: float,
+        half: float = 0.0,
+    ) -> int:
         """Add a node and return its number; ``rank`` is the place of its producer in the order."""
         node = len(self.keys)
+        self.half.append(half)
         self.rank.append(rank)
         self.keys.append(key)
         self.size.append(size)
@@ -327,7 +383,7 @@ class _Level:
         for item in sorted(plan.items[self.place], key=plan.rank.__getitem__):
             if item < plan.count:
                 unit = plan.unit(item)
-                self._add(item, plan.rank[item], unit.main, unit.up, unit.down)
+                self._add(item, plan.rank[item], unit.main, unit.up, unit.down, unit.half)
             else:
                 level = self.inner[item - plan.count]
                 self._add(item, plan.rank[item], level.length, level.above, level.below)
@@ -559,7 +615,7 @@ class _Level:
             edges.sort()
             middle = next((k for k, edge in enumerate(edges) if edge[2]), (len(edges) - 1) / 2)
             most = max(middle, len(edges) - 1 - middle)
-            step = min(10.0, (self.up[head] - 6) / most) if most else 0.0
+            step = min(10.0, (self.half[head] - 6) / most) if most else 0.0
             for k, (_, edge, _) in enumerate(edges):
                 self.arrivals[edge] = (k - middle) * step
 
@@ -791,6 +847,7 @@ def _assemble(plan: _Plan, levels: dict[int | None, _Level]) -> Layout:
             cards[key] = rectangle(middle - long / 2, cross - wide / 2, long, wide)
             for leaf, where in _hang(plan, key, middle, cross, point, rectangle, routes):
                 cards[leaf] = where
+            _loop(plan, key, middle, cross, point, rectangle, routes)
     for edge, course in enumerate(plan.courses):
         if course:
             routes[edge] = _route(plan, levels, origin, middle_of, edge, course, point, rectangle)
@@ -817,33 +874,72 @@ def _hang(
     rectangle: Callable[[float, float, float, float], Rectangle],
     routes: dict[int, Route],
 ) -> Iterable[tuple[int, Rectangle]]:
-    """Yield what hangs below an op with its place; add the routes of the edges between."""
+    """Yield what hangs at an op with its place; add the routes of the edges between."""
     unit = plan.unit(op)
-    leaves = plan.structure.hanging.get(op, ())
     long, _ = plan.size(plan.faces[op])
-    foot = cross + unit.up
-    top = foot + unit.gap
-    start = middle - sum(unit.cells) / 2
-    count = sum(len(plan.hanging_edges[leaf]) for leaf in leaves)
-    step = long / (count + 1)
-    slot = 0
-    for leaf, cell in zip(leaves, unit.cells, strict=True):
-        leaf_long, leaf_wide = plan.size(plan.faces[leaf])
-        centre = start + cell / 2
-        start += cell
-        yield leaf, rectangle(centre - leaf_long / 2, top, leaf_long, leaf_wide)
-        edges = plan.hanging_edges[leaf]
-        for k, edge in enumerate(edges):
-            slot += 1
-            # Several edges between the same two leave the leaf side by side.
-            begin = centre + (k - (len(edges) - 1) / 2) * 12
-            end = middle - long / 2 + slot * step
-            face = plan.labels[edge]
-            label = None
-            if face is not None:
-                face_long, face_wide = plan.size(face)
-                label = rectangle(begin + 6, top - 4 - face_wide, face_long, face_wide)
-            routes[edge] = Route((point(begin, top), point(end, foot)), True, label)
+    for row, sign in ((unit.below, 1.0), (unit.above, -1.0)):
+        foot = cross + sign * unit.half
+        top = foot + sign * row.gap  # the side of the leaves that faces the op
+        start = middle - sum(row.cells) / 2
+        count = sum(len(plan.hanging_edges[leaf]) for leaf in row.leaves)
+        step = long / (count + 1)
+        slot = 0
+        for leaf, cell in zip(row.leaves, row.cells, strict=True):
+            leaf_long, leaf_wide = plan.size(plan.faces[leaf])
+            centre = start + cell / 2
+            start += cell
+            corner = top if sign > 0 else top - leaf_wide
+            yield leaf, rectangle(centre - leaf_long / 2, corner, leaf_long, leaf_wide)
+            edges = plan.hanging_edges[leaf]
+            for k, edge in enumerate(edges):
+                slot += 1
+                # Several edges between the same two leave the leaf side by side.
+                begin = centre + (k - (len(edges) - 1) / 2) * 12
+                end = middle - long / 2 + slot * step
+                face = plan.labels[edge]
+                label = None
+                if face is not None:
+                    face_long, face_wide = plan.size(face)
+                    corner = top - 4 - face_wide if sign > 0 else top + 4
+                    label = rectangle(begin + 6, corner, face_long, face_wide)
+                routes[edge] = Route((point(begin, top), point(end, foot)), True, label)
+
+
+def _loop(
+    plan: _Plan,
+    card: int,
+    middle: float,
+    cross: float,
+    point: Callable[[float, float], Point],
+    rectangle: Callable[[float, float, float, float], Rectangle],
+    routes: dict[int, Route],
+) -> None:
+    """Add the routes of the edges that end where they begin: over the card, one over another."""
+    edges = plan.loops.get(card, ())
+    long, wide = plan.size(plan.faces[card])
+    top = cross - wide / 2
+    for k, edge in enumerate(edges):
+        low, high = middle - long / 2, middle + long / 2
+        # All leave and arrive in the upper half of the card; the outer ones further up.
+        side = cross - wide / 2 * (k + 1) / (len(edges) + 1)
+        far = _LOOP + 4 * k
+        face = plan.labels[edge]
+        label = None
+        if face is not None:
+            face_long, face_wide = plan.size(face)
+            label = rectangle(
+                middle - face_long / 2, top - _LOOP - 4 - face_wide, face_long, face_wide
+            )
+        corners = (
+            (high, side),
+            (high + far, side),
+            (high + far, top - _LOOP),
+            (low - far, top - _LOOP),
+            (low - far, side),
+            (low, side),
+        )
+        routes[edge] = Route(tuple(point(*corner) for corner in corners), False, label)
+        top -= plan.loop_room(edge)
 
 
 def _route(
@@ -857,8 +953,11 @@ def _route(
     rectangle: Callable[[float, float, float, float], Rectangle],
 ) -> Route:
     """Return the way of an edge through all its levels."""
-    tail, head = plan.structure.tails[edge], plan.structure.heads[edge]
+    tail, head = plan.structure.starts[edge], plan.structure.ends[edge]
     middle, cross = middle_of[tail]
+    first, link = course[0]
+    level = levels[first]
+    cross += level._offset(level.number[tail], "out", link.source)
     track = [(middle + plan.size(plan.faces[tail])[0] / 2, cross)]
     label = None
     arrival = 0.0
@@ -880,7 +979,10 @@ def _route(
             label = rectangle(main0 + x, cross0 + y, *plan.size(face))
     middle, cross = middle_of[head]
     track.append((middle - plan.size(plan.faces[head])[0] / 2, cross + arrival))
-    return Route(tuple(point(*place) for place in _tidy(track)), False, label)
+    corners = _tidy(track)
+    if tail != plan.structure.tails[edge]:
+        corners.reverse()
+    return Route(tuple(point(*place) for place in corners), False, label)
 
 
 def _tidy(track: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -12,7 +12,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-from tinygrad_edu.draw.picture import (
+from tinygrad_edu.draw.picture import Card, Cluster, Edge, Line
+from tinygrad_edu.draw.theme import (
     CLUSTER_COUNT,
     CLUSTER_DETAIL,
     CLUSTER_KIND,
@@ -20,13 +21,9 @@ from tinygrad_edu.draw.picture import (
     CORNER,
     TEXT_STYLES,
     TITLE,
-    Card,
-    Cluster,
-    Edge,
     Font,
-    Line,
-    clean,
 )
+from tinygrad_edu.draw.words import clean
 
 __all__ = [
     "Block",
@@ -37,6 +34,7 @@ __all__ = [
     "face_of",
     "label_of",
     "text_width",
+    "wrapped",
 ]
 
 # Advance widths in hundredths of the font size, grouped: every character of a key is that wide.
@@ -66,7 +64,7 @@ _BOLD = 10  # hundredths more
 _PAD_X, _PAD_Y = 8.0, 5.0
 _HEADER, _GRID_ROW, _HISTOGRAM, _BAR = 18.0, 16.0, 25.0, 13.0
 _BARS_HIGH, _BAR_STEP, _SHARE_WIDE = 20, 7.0, 64.0
-_BETWEEN = 12.0  # between two texts of one row
+_BETWEEN = 8.0  # between two texts of one row
 
 
 @functools.cache
@@ -81,6 +79,18 @@ def text_width(text: str, font: Font) -> float:
     """Return an upper estimate of the width of a text, in points."""
     hundredths = sum(map(_advance, text)) + (_BOLD * len(text) if font.bold else 0)
     return hundredths * font.size / 100
+
+
+def wrapped(text: str, font: Font, width: float) -> list[str]:
+    """Return a text in lines of at most this width in points, one word at the least."""
+    lines: list[str] = []
+    for word in clean(text, 400).split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, font) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 @dataclass(frozen=True, slots=True)

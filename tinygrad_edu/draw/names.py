@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["box_name", "card_name", "edge_names"]
+__all__ = ["box_name", "card_name", "edge_names", "unit_name"]
 
 
 def card_name(number: int) -> str:
@@ -18,6 +18,11 @@ def card_name(number: int) -> str:
 def box_name(number: int) -> str:
     """Return the id of the box of a cluster: ``c-<number>``."""
     return f"c-{number}"
+
+
+def unit_name(number: int) -> str:
+    """Return the id of what keeps a card and its hanging ones together, which no drawing shows."""
+    return f"u-{number}"
 
 
 def edge_names(heads: Iterable[int]) -> list[str]:

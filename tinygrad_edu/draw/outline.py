@@ -6,8 +6,9 @@ Read ``structure.py`` first, which finds the order of the lines.
 from __future__ import annotations
 
 from tinygrad_edu.draw.measure import cluster_pieces
-from tinygrad_edu.draw.picture import Card, Edge, Line, Picture, clean
+from tinygrad_edu.draw.picture import Card, Edge, Line, Picture
 from tinygrad_edu.draw.structure import structure_of
+from tinygrad_edu.draw.words import clean
 
 __all__ = ["outline"]
 
@@ -18,7 +19,9 @@ def outline(picture: Picture) -> str:
     incoming: dict[int, list[tuple[Edge, int]]] = {}
     for edge, tail, head in zip(picture.edges, structure.tails, structure.heads, strict=True):
         incoming.setdefault(head, []).append((edge, tail))
-    lines = [clean(picture.title, 200), clean(picture.summary, 1000), ""]
+    lines = [clean(picture.title, 200), clean(picture.summary, 1000)]
+    lines += [clean(picture.note, 1000)] if picture.note else []
+    lines.append("")
     depth_of: dict[int | None, int] = {None: 0}
     for number, box in enumerate(structure.boxes):
         depth_of[number] = depth_of[box.parent] + 1
@@ -68,4 +71,6 @@ def _source(card: Card, edge: Edge) -> str:
         notes.append("gradient not computed")
     if edge.strength != "normal":
         notes.append(edge.strength)
+    if edge.recurrent:
+        notes.append("of the step before")
     return clean(card.title) + (f" ({', '.join(notes)})" if notes else "")

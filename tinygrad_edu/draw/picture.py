@@ -1,54 +1,41 @@
-"""What a diagram shows: cards, edges, clusters and their colours, as plain data.
+"""What a diagram shows: cards, edges and clusters, as plain data.
 
 This file knows nothing of tensors or ops, and nothing of DOT or SVG: it is the seam between them.
 A function that reads a graph fills a :class:`Picture`; ``structure.py`` finds its order and its
-backbone; ``dot.py`` and ``layout.py`` turn it into a drawing. Read ``structure.py`` next.
+backbone; ``dot.py`` and ``layout.py`` turn it into a drawing; the colours are from ``theme.py``.
+Read ``structure.py`` next.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from tinygrad_edu.draw.theme import THEMES, Font, Role, TextStyle, Theme, mix
 from tinygrad_edu.errors import DiagramError
 
 __all__ = [
     "BINS",
-    "CLUSTER_COUNT",
-    "CLUSTER_DETAIL",
-    "CLUSTER_KIND",
-    "CLUSTER_TITLE",
-    "CORNER",
     "LEGEND",
     "ROLES",
-    "TEXT_STYLES",
-    "THEMES",
-    "TITLE",
     "Bar",
     "Card",
+    "Change",
     "Cluster",
     "Edge",
     "EdgeStyle",
-    "Font",
     "Histogram",
     "LegendEntry",
     "Line",
     "Picture",
     "Rankdir",
-    "Role",
-    "TextStyle",
-    "Theme",
-    "clean",
-    "clean_lines",
-    "mix",
     "swatch_card",
+    "swatch_edge",
 ]
 
-Role = Literal["parameter", "input", "constant", "op", "module", "output"]
-TextStyle = Literal["normal", "grey", "orange", "large", "value", "red"]
 EdgeStyle = Literal["data", "parameter", "constant", "gradient", "absent"]
 Strength = Literal["normal", "vanishing", "exploding"]
+Change = Literal["added", "removed", "changed"]
 Rankdir = Literal["LR", "TB"]
 LegendEntry = Literal[
     "parameter",
@@ -59,137 +46,18 @@ LegendEntry = Literal[
     "output",
     "frozen",
     "nonfinite",
+    "pale",
     "gradient",
     "absent",
+    "recurrent",
+    "heat",
+    "added",
+    "removed",
+    "changed",
 ]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 BINS = 12  # bars of a histogram
-
-# Longer texts are cut with an ellipsis; the tooltip has room for the rest.
-LINE_LIMIT = 48
-TOOLTIP_LIMIT = 2000
-
-
-# ------------------------------------------------------------------------------------------ colours
-
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """All colours of a drawing; fills and strokes by role, texts by style.
-
-    Parameters
-    ----------
-    background, text, grey, edge : str
-        Colours as ``#RRGGBB``.
-    value, gradient, alarm : str
-        Numbers of the forward pass, everything that belongs to a gradient, and what went wrong.
-    box, box_line : str
-        Fill and outline of a cluster.
-    fill, stroke : dict
-        Colours of a card by role.
-    heat : tuple of str
-        Five fills from cold to hot.
-    """
-
-    background: str
-    text: str
-    grey: str
-    edge: str
-    value: str
-    gradient: str
-    alarm: str
-    box: str
-    box_line: str
-    fill: dict[Role, str]
-    stroke: dict[Role, str]
-    heat: tuple[str, str, str, str, str]
-
-
-# The hues are those of Okabe and Ito, which stay apart for the colour-blind.
-THEMES: dict[str, Theme] = {
-    "light": Theme(
-        background="#FFFFFF",
-        text="#000000",
-        grey="#666666",
-        edge="#777777",
-        value="#0072B2",
-        gradient="#D55E00",
-        alarm="#CC0000",
-        box="#F6F8FA",
-        box_line="#B4BCC6",
-        fill={
-            "parameter": "#D7EFE6",
-            "input": "#DCEBF7",
-            "constant": "#EEEEEE",
-            "op": "#FFFFFF",
-            "module": "#FFFFFF",
-            "output": "#FFF3C4",
-        },
-        stroke={
-            "parameter": "#009E73",
-            "input": "#0072B2",
-            "constant": "#888888",
-            "op": "#444444",
-            "module": "#444444",
-            "output": "#B8860B",
-        },
-        heat=("#FFFFFF", "#FFEAD5", "#FFCF9F", "#FFAC62", "#F68B33"),
-    ),
-    "dark": Theme(
-        background="#15191F",
-        text="#F2F4F7",
-        grey="#A9B1BC",
-        edge="#98A2AE",
-        value="#6CB8EA",
-        gradient="#FF9A4D",
-        alarm="#FF6B6B",
-        box="#1D232B",
-        box_line="#4B5664",
-        fill={
-            "parameter": "#123F34",
-            "input": "#12324A",
-            "constant": "#31363D",
-            "op": "#242B34",
-            "module": "#242B34",
-            "output": "#4A3A08",
-        },
-        stroke={
-            "parameter": "#2BC79A",
-            "input": "#56A8DD",
-            "constant": "#8C949E",
-            "op": "#B6BEC8",
-            "module": "#B6BEC8",
-            "output": "#E0B13A",
-        },
-        heat=("#242B34", "#3B2E20", "#59391A", "#774514", "#95520E"),
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Font:
-    """Size in points, weight, and the field of :class:`Theme` that holds the colour."""
-
-    size: float
-    bold: bool
-    colour: Literal["text", "grey", "value", "gradient", "alarm"]
-
-
-TEXT_STYLES: dict[TextStyle, Font] = {
-    "normal": Font(11, False, "text"),
-    "grey": Font(10.5, False, "grey"),
-    "orange": Font(10.5, False, "gradient"),
-    "large": Font(16, True, "text"),
-    "value": Font(11.5, True, "value"),
-    "red": Font(10.5, True, "alarm"),
-}
-TITLE = Font(13, True, "text")
-CORNER = Font(10, False, "grey")
-CLUSTER_TITLE = Font(12, True, "text")
-CLUSTER_COUNT = Font(12, True, "gradient")
-CLUSTER_KIND = Font(12, False, "text")
-CLUSTER_DETAIL = Font(11, False, "grey")
 
 # One row an entry: the word that the legend writes.
 LEGEND: dict[LegendEntry, str] = {
@@ -201,8 +69,14 @@ LEGEND: dict[LegendEntry, str] = {
     "output": "output",
     "frozen": "frozen parameter",
     "nonfinite": "nan or inf inside",
+    "pale": "context, drawn back",
     "gradient": "gradient, flows back",
     "absent": "gradient not computed",
+    "recurrent": "goes back, to the next step",
+    "heat": "the more orange, the larger its share",
+    "added": "added",
+    "removed": "removed",
+    "changed": "changed",
 }
 
 
@@ -308,6 +182,10 @@ class Card:
         Step 0 (cold) to 4 (hot) of the fill.
     pale : bool
         Drawn back, for a part of the picture that is only context.
+    change : {"added", "removed", "changed"}, optional
+        What a comparison says of it: an outline of its own; the word stands among the lines.
+    members : tuple of str
+        Where equal cards are folded into this one, the ``id`` of each of them, its own the first.
     """
 
     id: str
@@ -324,6 +202,8 @@ class Card:
     nonfinite: int = 0
     heat: int | None = None
     pale: bool = False
+    change: Change | None = None
+    members: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no drawing could show."""
@@ -333,6 +213,10 @@ class Card:
             )
         if len({len(row) for row in self.values}) > 1:
             raise DiagramError(f"card {self.id!r}: the rows of values differ in length")
+        if self.change not in (None, *get_args(Change)):
+            raise DiagramError(
+                f"card {self.id!r}: {self.change!r} is none of {', '.join(get_args(Change))}"
+            )
         if self.heat is not None and self.heat not in range(5):
             raise DiagramError(f"card {self.id!r}: heat is a step from 0 to 4, got {self.heat}")
 
@@ -349,6 +233,11 @@ class Card:
         if self.frozen and "frozen" not in self.corner:
             return f"{self.corner}, frozen" if self.corner else "frozen"
         return self.corner
+
+    @property
+    def dash(self) -> Literal["solid", "dashed"]:
+        """How the outline is broken."""
+        return "dashed" if self.change == "removed" else "solid"
 
     @property
     def body(self) -> tuple[Line, ...]:
@@ -387,6 +276,11 @@ class Edge:
         Text shown on hovering; names both ends when empty.
     strength : {"normal", "vanishing", "exploding"}
         Vanishing is dotted; exploding is red and bold.
+    change : {"added", "removed"}, optional
+        What a comparison says of it: green and thicker, or red and dashed.
+    recurrent : bool
+        Goes back: to the next step of a loop that is drawn once. It takes no part in the order of
+        the cards, and may end where it begins.
     """
 
     tail: str
@@ -396,6 +290,8 @@ class Edge:
     width: float = 1.0
     tooltip: str = ""
     strength: Strength = "normal"
+    change: Change | None = None
+    recurrent: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an unknown style and a width that no pen has."""
@@ -424,7 +320,8 @@ class Edge:
         """How the line is broken."""
         if self.strength == "vanishing":
             return "dotted"
-        return "dashed" if self.style in ("constant", "absent") else "solid"
+        broken = self.style in ("constant", "absent") or self.change == "removed"
+        return "dashed" if broken else "solid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,6 +372,8 @@ class Picture:
         Read aloud by screen readers; a description is built when none is given.
     theme : {"light", "dark"}
         Row of ``THEMES``.
+    note : str
+        A sentence below the drawing, for what a reader must know: what was left out, and why.
     """
 
     cards: tuple[Card, ...]
@@ -485,6 +384,7 @@ class Picture:
     title: str = "computational graph"
     description: str = ""
     theme: str = "light"
+    note: str = ""
 
     def __post_init__(self) -> None:
         """Refuse names that occur twice or nowhere."""
@@ -526,6 +426,11 @@ class Picture:
         present.update(edge.style for edge in self.edges if edge.style in ("gradient", "absent"))
         present.update(["frozen"] if any(card.frozen for card in self.cards) else [])
         present.update(["nonfinite"] if any(card.nonfinite for card in self.cards) else [])
+        present.update(["pale"] if any(card.pale for card in self.cards) else [])
+        present.update(["recurrent"] if any(edge.recurrent for edge in self.edges) else [])
+        present.update(["heat"] if any(card.heat is not None for card in self.cards) else [])
+        present.update(card.change for card in self.cards if card.change is not None)
+        present.update(edge.change for edge in self.edges if edge.change is not None)
         return tuple(entry for entry in LEGEND if entry in present)
 
     @property
@@ -539,16 +444,23 @@ class Picture:
         return f"Diagram of {found or 'nothing'}, joined by {len(self.edges):,} edge{plural}."
 
     def card_colours(self, card: Card) -> tuple[str, str, str]:
-        """Return fill, outline and text colour of a card."""
+        """Return fill, outline and text colour of a card; a pale one is drawn back."""
         theme = self.colours
         fill = theme.fill[card.role] if card.heat is None else theme.heat[card.heat]
         stroke = theme.stroke["constant" if card.frozen else card.role]
+        if card.change is not None:
+            stroke = self._change_colour(card.change)
         if card.nonfinite:
             stroke = theme.alarm
         if not card.pale:
             return fill, stroke, theme.text
         back = theme.background
-        return mix(fill, back), mix(stroke, back), mix(theme.text, back)
+        return mix(fill, back), mix(stroke, back), theme.grey
+
+    def _change_colour(self, change: Change) -> str:
+        """Return the colour of what a comparison found."""
+        theme = self.colours
+        return {"added": theme.added, "removed": theme.alarm, "changed": theme.value}[change]
 
     def bar_colour(self, card: Card, role: Literal["value", "gradient"]) -> str:
         """Return the colour of bars: that of gradients, or of what the card is."""
@@ -558,17 +470,25 @@ class Picture:
         return mix(colour, theme.background) if card.pale else colour
 
     def text_colour(self, font: Font, card: Card | None = None) -> str:
-        """Return the colour of a text, drawn back on a pale card."""
+        """Return the colour of a text: grey on a pale card, and plain on a hot one, to be read."""
+        if card is not None and card.pale:
+            return self.colours.grey
+        if card is not None and card.heat is not None and card.heat > 1:
+            return self.colours.text
         colour: str = getattr(self.colours, font.colour)
-        return mix(colour, self.colours.background) if card is not None and card.pale else colour
+        return colour
 
     def edge_colour(self, edge: Edge) -> str:
         """Return the colour of an edge."""
         theme = self.colours
         if edge.strength == "exploding":
             return theme.alarm
+        if edge.change is not None:
+            return self._change_colour(edge.change)
         if edge.style == "absent":
-            return mix(theme.edge, theme.background, 0.4)
+            return mix(theme.edge, theme.background, 0.15)
+        if edge.recurrent and edge.style != "gradient":
+            return theme.value
         return theme.gradient if edge.style == "gradient" else theme.edge
 
     def edge_texts(self) -> tuple[str, ...]:
@@ -579,17 +499,34 @@ class Picture:
         )
 
 
-def swatch_card(entry: LegendEntry) -> Card:
-    """Return an empty card in the look that an entry of the legend explains."""
+def swatch_card(entry: LegendEntry) -> Card | None:
+    """Return an empty card in the look that an entry of the legend explains, None for a line."""
     match entry:
         case "frozen":
             return Card("", "parameter", "", frozen=True)
         case "nonfinite":
             return Card("", "parameter", "", nonfinite=1)
-        case "gradient" | "absent":
-            raise DiagramError(f"the entry {entry!r} explains a line, not a card")
+        case "pale":
+            return Card("", "op", "", pale=True)
+        case "heat":
+            return Card("", "module", "", heat=3)
+        case "added" | "removed" | "changed":
+            return Card("", "module", "", change=entry)
+        case "gradient" | "absent" | "recurrent":
+            return None
         case _:
             return Card("", entry, "")
+
+
+def swatch_edge(entry: LegendEntry) -> Edge:
+    """Return an edge in the look that an entry of the legend explains."""
+    match entry:
+        case "gradient" | "absent":
+            return Edge("", "", style=entry, width=1.6)
+        case "recurrent":
+            return Edge("", "", width=1.6, recurrent=True)
+        case _:
+            raise DiagramError(f"the entry {entry!r} explains a card, not a line")
 
 
 def _unique(kind: str, ids: list[str]) -> frozenset[str]:
@@ -600,43 +537,3 @@ def _unique(kind: str, ids: list[str]) -> frozenset[str]:
             raise DiagramError(f"two {kind}s have the id {name!r}; give each its own")
         seen.add(name)
     return frozenset(seen)
-
-
-# -------------------------------------------------------------------------------------------- texts
-
-
-def mix(colour: str, other: str, share: float = 0.55) -> str:
-    """Return ``colour`` moved towards ``other`` by ``share``, a fraction in [0, 1]."""
-    pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(other[1:]), strict=True)
-    return "#" + "".join(f"{round(a + (b - a) * share):02X}" for a, b in pairs)
-
-
-def clean(text: str, limit: int = LINE_LIMIT) -> str:
-    """Return ``text`` as one line that any drawing can hold, cut with an ellipsis at ``limit``.
-
-    White space becomes single blanks; what XML forbids and what would turn the direction of the
-    text around becomes U+FFFD.
-    """
-    line = " ".join("".join(map(_harmless, text[: 4 * limit])).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
-def clean_lines(text: str, limit: int = TOOLTIP_LIMIT) -> str:
-    """Return ``text`` with its line ends kept, otherwise like :func:`clean`; for tooltips."""
-    lines = (clean(line, limit) for line in text[: 2 * limit].splitlines())
-    joined = "\n".join(lines).strip("\n")
-    return joined if len(joined) <= limit else joined[: limit - 1] + "…"
-
-
-def _harmless(character: str) -> str:
-    """Return the character, a blank for white space, or U+FFFD for what cannot be shown."""
-    if character.isspace():
-        return " "
-    if unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff":
-        return "\N{REPLACEMENT CHARACTER}"
-    if unicodedata.bidirectional(character) in _DIRECTION_MARKS:
-        return "\N{REPLACEMENT CHARACTER}"
-    return character
-
-
-_DIRECTION_MARKS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})

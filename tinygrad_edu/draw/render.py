@@ -2,8 +2,9 @@
 
 The tools are tried in this order: the program ``dot`` (named by the environment variable
 ``TINYGRAD_EDU_DOT``, or found on the PATH), the package pygraphviz from version 2 on (its wheels
-carry Graphviz), and for SVG our own layout. Each step down is announced once. DOT source and text
-need no tool. This file knows nothing of how a picture looks; read ``diagram.py`` next.
+carry Graphviz), and for SVG and HTML our own layout. Each step down is announced once. The forms
+that are text (DOT source, Mermaid, JSON, outline) need no tool. This file knows nothing of how a
+picture looks; read ``diagram.py`` next.
 """
 
 from __future__ import annotations
@@ -19,22 +20,26 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 from xml.sax.saxutils import escape
 
 from tinygrad_edu.draw.dot import dot_source
+from tinygrad_edu.draw.html_form import html_page
+from tinygrad_edu.draw.json_form import to_json
 from tinygrad_edu.draw.measure import cluster_pieces
+from tinygrad_edu.draw.mermaid import MOST_CHARACTERS, MOST_EDGES, mermaid
 from tinygrad_edu.draw.names import box_name, card_name, edge_names
 from tinygrad_edu.draw.outline import outline
-from tinygrad_edu.draw.picture import Picture, clean_lines
+from tinygrad_edu.draw.picture import Picture
 from tinygrad_edu.draw.structure import structure_of
 from tinygrad_edu.draw.svg import own_svg, root_attributes
+from tinygrad_edu.draw.words import clean_lines
 from tinygrad_edu.errors import DiagramError, DiagramWarning, users_frame
 
 __all__ = ["DOT_VARIABLE", "FORMATS", "Engine", "Format", "render"]
 
-Format = Literal["svg", "png", "pdf", "dot", "text"]
+Format = Literal["svg", "png", "pdf", "html", "dot", "mermaid", "json", "text"]
 Engine = Literal["auto", "dot", "pygraphviz", "own"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 DOT_VARIABLE = "TINYGRAD_EDU_DOT"
@@ -45,6 +50,11 @@ _INSTALL = "install Graphviz (its program dot) or run: pip install 'pygraphviz>=
 _MOST_PIXELS = 25_000_000
 _LONGEST_SIDE = 30_000
 _LEAST_DPI = 36  # below, letters are 5 pixels high
+
+_MOST_FOR_DOT = 1000  # cards; it takes 5 s for them, and 40 s for twice as many
+
+_SIGNATURES: dict[Format, bytes] = {"png": b"\x89PNG", "pdf": b"%PDF"}
+_WITHOUT = 'engine="own" draws SVG and HTML without it'
 
 _announced: set[str] = set()
 
@@ -64,10 +74,12 @@ def render(
     ----------
     picture : Picture
         What is drawn.
-    format : {"svg", "png", "pdf", "dot", "text"}
-        ``"dot"`` is the source for Graphviz, ``"text"`` an indented outline.
+    format : {"svg", "png", "pdf", "html", "dot", "mermaid", "json", "text"}
+        ``"html"`` is a page with zoom and details, ``"dot"`` the source for Graphviz, ``"mermaid"``
+        a flowchart for Markdown, ``"json"`` all facts for programs, ``"text"`` an outline.
     engine : {"auto", "dot", "pygraphviz", "own"}
-        The tool; ``"auto"`` takes the first that is there.
+        The tool; ``"auto"`` takes the first that is there, and our own layout for SVG and HTML of
+        more than 1,000 cards.
     timeout : float
         Seconds that Graphviz may take.
     dpi : int
@@ -91,20 +103,51 @@ def render(
         return dot_source(picture).encode()
     if format == "text":
         return outline(picture).encode()
+    if format == "json":
+        return to_json(picture).encode()
+    if format == "mermaid":
+        return _mermaid(picture).encode()
+    if engine == "auto" and len(picture.cards) > _MOST_FOR_DOT and format in ("svg", "html"):
+        _announce(
+            f"a picture of more than {_MOST_FOR_DOT:,} cards is drawn by our own layout, in "
+            'seconds where Graphviz takes minutes; engine="dot" insists on it.'
+        )
+        engine = "own"
     tool = None if engine == "own" else _find_tool(engine, format)
-    if tool is None and format != "svg":
+    if tool is None and format in ("png", "pdf"):
         raise DiagramError(
             f"a {format.upper()} needs Graphviz: {_INSTALL}; "
-            'format="svg" works without either, and so do "dot" and "text"'
+            'format="svg" works without either, and so do all but "png" and "pdf"'
         )
-    if tool is None:
-        return _prefixed(own_svg(picture), prefix).encode()
-    run = _Run(tool, dot_source(picture), timeout, len(picture.cards))
+
+    def svg(picture: Picture) -> str:
+        if tool is None:
+            return own_svg(picture)
+        run = _Run(tool, dot_source(picture), timeout, len(picture.cards))
+        return _tidy(run.svg(), picture)
+
+    if format == "html":
+        pages = (svg(replace(picture, theme=theme)) for theme in ("light", "dark"))
+        return html_page(picture, *pages).encode()
     if format == "svg":
-        return _prefixed(_tidy(run.svg(), picture), prefix).encode()
+        return _prefixed(svg(picture), prefix).encode()
+    assert tool is not None
+    run = _Run(tool, dot_source(picture), timeout, len(picture.cards))
     if format == "pdf":
         return run.output("pdf")
     return run.output("png", _affordable_dpi(*_size(run.svg()), dpi))
+
+
+def _mermaid(picture: Picture) -> str:
+    """Return the flowchart; say so when it is larger than Mermaid draws."""
+    text = mermaid(picture)
+    edges = len(picture.edges)
+    if edges > MOST_EDGES or len(text) > MOST_CHARACTERS:
+        _announce(
+            f"this flowchart has {edges:,} edges and {len(text):,} characters, but Mermaid draws "
+            f"{MOST_EDGES:,} and {MOST_CHARACTERS:,} at most; draw less of the graph."
+        )
+    return text
 
 
 # ---------------------------------------------------------------------------------------- the tools
@@ -139,7 +182,7 @@ def _find_tool(engine: Engine, format: Format) -> _Tool | None:
         return tool
     if engine == "pygraphviz":
         raise DiagramError("pygraphviz 2 or later is not installed: pip install 'pygraphviz>=2'")
-    if format == "svg":
+    if format in ("svg", "html"):
         _announce(f"{missing}, so our own layout draws; for Graphviz' drawings {_INSTALL}.")
     return None
 
@@ -189,7 +232,10 @@ class _Run:
 
     def svg(self) -> str:
         """Return the SVG as the tool writes it."""
-        return self.output("svg").decode()
+        text = self.output("svg").decode(errors="replace")
+        if not text.rstrip().endswith("</svg>"):
+            raise DiagramError(f"{self.tool.name} wrote no whole SVG; {_WITHOUT}")
+        return text
 
     def output(self, format: Format, dpi: float | None = None) -> bytes:
         """Return what the tool writes."""
@@ -207,7 +253,7 @@ class _Run:
             raise DiagramError(
                 f"{self.tool.name} did not finish a picture of {self.cards:,} cards within "
                 f"{self.timeout:g} s; draw less of the graph, give it a longer timeout, or take "
-                'engine="own", which draws SVG in about a second for each 1,000 cards'
+                'engine="own", which draws 5,000 cards in a few seconds'
             ) from None
         except OSError as error:
             raise DiagramError(
@@ -218,8 +264,10 @@ class _Run:
             said = done.stderr.decode(errors="replace").strip() or "nothing"
             raise DiagramError(
                 f"{self.tool.name} failed with status {done.returncode} and said: {said[-500:]}; "
-                'engine="own" draws SVG without it'
+                f"{_WITHOUT}"
             )
+        if not done.stdout.startswith(_SIGNATURES.get(format, b"")):
+            raise DiagramError(f"{self.tool.name} wrote no {format.upper()}; {_WITHOUT}")
         return done.stdout
 
 
@@ -243,6 +291,7 @@ def _affordable_dpi(width: float, height: float, dpi: int) -> float:
 
 _ROOT = re.compile(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="([^"]*)"[^>]*>')
 _GROUP = re.compile(r'<g id="([^"]*)" class="(\w+)"([^>]*)>\s*<title>[^<]*</title>')
+_UNIT = re.compile(r'<g id="u(?:-|&#45;)\d+" class="cluster">.*?</g>\s*', re.DOTALL)
 _LINK = re.compile(r'<g id="a_[^"]*"><a [^>]*>\s*|</a>\s*</g>\s*')
 
 
@@ -250,9 +299,7 @@ def _size(svg: str) -> tuple[float, float]:
     """Return width and height, in points, of an SVG that Graphviz wrote."""
     root = _ROOT.search(svg)
     if root is None:
-        raise DiagramError(
-            'Graphviz wrote an SVG of an unknown kind; engine="own" draws without it'
-        )
+        raise DiagramError(f"Graphviz wrote an SVG of an unknown kind; {_WITHOUT}")
     return float(root[1]), float(root[2])
 
 
@@ -261,14 +308,14 @@ def _tidy(svg: str, picture: Picture) -> str:
 
     Prolog, document type and comments go, because some viewers fail on them; the size becomes one
     that shrinks with the page; names become the texts that hovering shows; what is drawn for
-    tooltips, links that lead nowhere, goes too.
+    tooltips, links that lead nowhere, goes too, and so do boxes that nobody sees.
     """
     width, height = _size(svg)
     root = _ROOT.search(svg)
     assert root is not None
     attributes = root_attributes(picture, width, height, root[3])
     body = _LINK.sub("", re.sub(r"<!--.*?-->\s*", "", svg[root.end() :], flags=re.DOTALL))
-    body = body.replace('stroke="transparent"', 'stroke="none"')  # the first is no SVG 1.1
+    body = _UNIT.sub("", body.replace('stroke="transparent"', 'stroke="none"'))  # is no SVG 1.1
     texts, classes = _texts_by_id(picture)
 
     def group(match: re.Match[str]) -> str:

@@ -5,7 +5,8 @@ alike. This file knows no coordinates. Read ``dot.py`` or ``layout.py`` next.
 
 The leading idea is one *linear order* of the cards in which every producer stands before its
 consumers. A box is a run of neighbours in that order that share a cluster, so boxes never form a
-cycle, however a module is called: one that is called twice gets two boxes.
+cycle, however a module is called: one that is called twice gets two boxes. A recurrent edge has no
+say in the order; where it runs against it, it is laid out as if it ran the other way.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ class Structure:
     ----------
     tails, heads : tuple of int
         The two cards of each edge.
+    starts, ends : tuple of int
+        The same two, the earlier one in the order first: they differ from the above for recurrent
+        edges only.
     order : tuple of int
         Cards, every producer before its consumers; cards that hang are left out.
     hanging : dict of int to tuple of int
@@ -65,6 +69,8 @@ class Structure:
 
     tails: tuple[int, ...]
     heads: tuple[int, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
     order: tuple[int, ...]
     hanging: dict[int, tuple[int, ...]]
     backbone: tuple[int, ...]
@@ -97,11 +103,15 @@ def structure_of(picture: Picture, most_hanging: int = _MOST_HANGING) -> Structu
     heads = tuple(number[edge.head] for edge in picture.edges)
     producers: list[list[int]] = [[] for _ in picture.cards]
     consumers: list[list[int]] = [[] for _ in picture.cards]
-    for tail, head in zip(tails, heads, strict=True):
+    turning: set[int] = set()  # cards at an end of a recurrent edge
+    for edge, tail, head in zip(picture.edges, tails, heads, strict=True):
+        if edge.recurrent:
+            turning |= {tail, head}
+            continue
         producers[head].append(tail)
         consumers[tail].append(head)
     paths = _cluster_paths(picture)
-    hanging = _find_hanging(picture.cards, producers, consumers, paths, most_hanging)
+    hanging = _find_hanging(picture.cards, producers, consumers, paths, turning, most_hanging)
     owner = {leaf: op for op, leaves in hanging.items() for leaf in leaves}
     leaves = [
         i
@@ -116,7 +126,22 @@ def structure_of(picture: Picture, most_hanging: int = _MOST_HANGING) -> Structu
     for leaf, op in owner.items():
         box_of[leaf] = box_of[op]
     backbone = _backbone(picture.cards, order, producers, owner)
-    return Structure(tails, heads, tuple(order), hanging, backbone, tuple(boxes), tuple(box_of))
+    place = dict.fromkeys(owner, 0) | {card: k for k, card in enumerate(order)}
+    against = [
+        edge.recurrent and place[tail] > place[head]
+        for edge, tail, head in zip(picture.edges, tails, heads, strict=True)
+    ]
+    return Structure(
+        tails,
+        heads,
+        tuple(h if turned else t for t, h, turned in zip(tails, heads, against, strict=True)),
+        tuple(t if turned else h for t, h, turned in zip(tails, heads, against, strict=True)),
+        tuple(order),
+        hanging,
+        backbone,
+        tuple(boxes),
+        tuple(box_of),
+    )
 
 
 def _cluster_paths(picture: Picture) -> list[tuple[int, ...]]:
@@ -143,6 +168,7 @@ def _find_hanging(
     producers: list[list[int]],
     consumers: list[list[int]],
     paths: list[tuple[int, ...]],
+    turning: set[int],
     most: int,
 ) -> dict[int, tuple[int, ...]]:
     """Return the parameters and constants that can stand directly below their only consumer."""
@@ -151,6 +177,7 @@ def _find_hanging(
         return (
             cards[leaf].role in ("parameter", "constant")
             and not producers[leaf]
+            and leaf not in turning
             and len(set(consumers[leaf])) == 1
             and paths[op][: len(paths[leaf])] == paths[leaf]
         )
@@ -212,7 +239,7 @@ def _order_of_inner(
         stuck = picture.cards[done.index(False)]
         raise DiagramError(
             f"the edges run in a circle at or before card {stuck.title!r}; "
-            "an edge goes from a producer to its consumer"
+            "an edge goes from a producer to its consumer, or is marked recurrent"
         )
     return order
 

@@ -12,21 +12,19 @@ from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 from tinygrad_edu.draw.layout import BORDER, Point, Rectangle, Route, lay_out
-from tinygrad_edu.draw.measure import Face, cluster_pieces, label_of, text_width
+from tinygrad_edu.draw.measure import Face, cluster_pieces, label_of, text_width, wrapped
 from tinygrad_edu.draw.names import box_name, card_name, edge_names
 from tinygrad_edu.draw.picture import (
-    CORNER,
     LEGEND,
     Card,
     Edge,
-    Font,
     LegendEntry,
     Picture,
-    clean,
-    clean_lines,
-    mix,
     swatch_card,
+    swatch_edge,
 )
+from tinygrad_edu.draw.theme import CORNER, NOTE, Font, mix
+from tinygrad_edu.draw.words import clean, clean_lines
 
 __all__ = ["own_svg", "root_attributes"]
 
@@ -95,14 +93,20 @@ def _escape_lines(text: str) -> str:
 
 
 def _outline(
-    place: Rectangle, radius: float, fill: str, stroke: str, width: float = 1.0, inset: float = 0.0
+    place: Rectangle,
+    radius: float,
+    fill: str,
+    stroke: str,
+    width: float = 1.0,
+    inset: float = 0.0,
+    dash: str = "solid",
 ) -> str:
     """Return a rectangle with round corners, ``inset`` inside its place."""
     x, y, wide, high = place
     return (
         f'<rect x="{_n(x + inset)}" y="{_n(y + inset)}" width="{_n(max(0.0, wide - 2 * inset))}" '
         f'height="{_n(max(0.0, high - 2 * inset))}" rx="{_n(radius)}" fill="{fill}" '
-        f'stroke="{stroke}" stroke-width="{_n(width)}"/>'
+        f'stroke="{stroke}" stroke-width="{_n(width)}"{_DASHES[dash]}/>'
     )
 
 
@@ -119,7 +123,7 @@ def _frame(picture: Picture, card: Card, place: Rectangle) -> Iterator[str]:
     """Yield the outline of a card, doubled when something inside is not finite."""
     fill, stroke, _ = picture.card_colours(card)
     radius = 0 if card.role == "op" else min(_ROUND, place.height / 3)
-    yield _outline(place, radius, fill, stroke, 1.2)
+    yield _outline(place, radius, fill, stroke, 2.2 if card.change else 1.2, dash=card.dash)
     if card.nonfinite:
         yield _outline(place, max(0, radius - 2), "none", stroke, 1.2, inset=2.5)
 
@@ -240,12 +244,17 @@ def _path(points: list[Point], across: bool) -> str:
 
 
 def _legend(picture: Picture, top: float, width: float) -> tuple[list[str], float, float]:
-    """Return the elements of the legend with its width and height; rows as long as the drawing."""
+    """Return note and legend with their width and height; rows as long as the drawing."""
     entries = picture.legend_entries
-    if not entries:
-        return [], 0.0, 0.0
     x, y, widest = 14.0, top + 2, 0.0
-    parts = ['<g class="legend">']
+    parts = []
+    for line in wrapped(picture.note, NOTE, width - 28):
+        parts.append(_text(x, y + 10, line, NOTE, picture.text_colour(NOTE)))
+        widest = max(widest, x + text_width(line, NOTE) + 14)
+        y += 17
+    if not entries:
+        return parts, widest, y - top + (4 if parts else 0)
+    parts.append('<g class="legend">')
     for entry in entries:
         word = LEGEND[entry]
         need = 26 + text_width(word, CORNER) + 14
@@ -261,8 +270,11 @@ def _legend(picture: Picture, top: float, width: float) -> tuple[list[str], floa
 
 def _swatch(picture: Picture, entry: LegendEntry, x: float, y: float) -> Iterable[str]:
     """Return a small card, or a piece of line, in the look that the entry explains."""
-    if entry in ("gradient", "absent"):
-        edge = Edge("", "", style="gradient" if entry == "gradient" else "absent", width=1.6)
-        route = Route((Point(x, y + 7), Point(x + 20, y + 7)), picture.rankdir != "LR", None)
-        return list(_edge(picture, edge, route, f"legend-{entry}", LEGEND[entry]))
-    return _frame(picture, swatch_card(entry), Rectangle(x, y + 1, 20, 12))
+    card = swatch_card(entry)
+    if card is not None:
+        return _frame(picture, card, Rectangle(x, y + 1, 20, 12))
+    edge = swatch_edge(entry)
+    ends = Point(x, y + 7), Point(x + 20, y + 7)
+    # The route of a recurrent edge already runs backwards.
+    route = Route(ends[::-1] if edge.recurrent else ends, picture.rankdir != "LR", None)
+    return list(_edge(picture, edge, route, f"legend-{entry}", LEGEND[entry]))

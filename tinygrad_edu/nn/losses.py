@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_edu.core.op import Op, get_op
+from tinygrad_edu.core.op import Op, dispatches, get_op
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import LabelError, LayerError, explain
 from tinygrad_edu.nn.module import Module, as_input
@@ -247,4 +247,4 @@ def cross_entropy_error(y: Any, t: Any, delta: float = 1e-7) -> Any:
 
 
 def _array(value: Any) -> Any:
-    return value if isinstance(value, Tensor) else np.asarray(value)
+    return value if dispatches(value) else np.asarray(value)

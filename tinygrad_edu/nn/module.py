@@ -23,9 +23,9 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_edu.core.graph import tick
-from tinygrad_edu.core.op import get_op
+from tinygrad_edu.core.op import dispatches, get_op
 from tinygrad_edu.core.state import copies, fitting, live
-from tinygrad_edu.core.switch import enable_grad, no_grad
+from tinygrad_edu.core.switch import ANNOUNCED, announce, no_grad, recording
 from tinygrad_edu.core.tensor import HookHandle, Parameter, Tensor
 from tinygrad_edu.core.tree import flatten
 from tinygrad_edu.errors import LayerError, demand_callable
@@ -148,6 +148,8 @@ class Module:
         """Return what ``forward`` returns."""
         if not self._told:
             self._tell()
+        if recording.get() & ANNOUNCED:
+            announce(self)
         start = tick()
         if self._hooks is None:
             result = self.forward(*args, **kwargs)
@@ -653,21 +655,22 @@ class Module:
         LayerError
             There is no example, or no result that has a graph.
         """
-        if not example:
-            raise LayerError(
-                f"{type(self).__name__}.draw: found no example; expected the shape of an input, or "
-                "inputs\n  fix: give one, as in net.draw(1, 784)"
-            )
-        with self._unchanged(), enable_grad():
-            leaves, _ = flatten(self.eval()(*_examples(example)))
-        results = [y for y in leaves if isinstance(y, Tensor) and y.requires_grad]
-        if not results:
-            raise LayerError(
-                f"{type(self).__name__}.draw: no result has a graph\n  fix: give an input that "
-                "requires a gradient, as in net.draw(Tensor(x, requires_grad=True))"
-            )
         # Diagrams are a floor above, and import this one.
-        return import_module("tinygrad_edu.draw").draw(results[0], **options)
+        return import_module("tinygrad_edu.draw").draw(self, *example, **options)
+
+    def trial(self, *example: Any) -> tuple[tuple[Any, ...], Any]:
+        """Return the inputs of an example, and what the module gives of them in evaluation mode.
+
+        Modes and buffers are afterwards as they were.
+
+        Parameters
+        ----------
+        *example : int, or array_like
+            As in `summary`.
+        """
+        inputs = _examples(example)
+        with self._unchanged():
+            return inputs, self.eval()(*inputs)
 
     @contextmanager
     def _unchanged(self) -> Iterator[None]:
@@ -736,7 +739,7 @@ def as_input(layer: object, x: Any) -> Any:
     LayerError
         No array of numbers can be made of it.
     """
-    if isinstance(x, Tensor):
+    if isinstance(x, Tensor) or dispatches(x):
         return x
     try:
         array = np.asarray(x)

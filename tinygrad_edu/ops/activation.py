@@ -128,6 +128,7 @@ leaky_relu = elementwise(
     latex=r"\begin{cases} x & x > 0 \\ \alpha x & x \le 0 \end{cases}",
     kinks={"x": (0.0,)}, policy="negative_slope at 0",
     cases=(case((2, 3)), case((2, 3), negative_slope=0.3), case((), negative_slope=0.3)),
+    local=("where(x > 0, 1, negative_slope)",),
 )  # fmt: skip
 prelu = elementwise(
     _prelu,
@@ -136,6 +137,7 @@ prelu = elementwise(
     doc="Leaky rectified linear unit whose slope is learnt.", formula="x if x > 0 else weight · x",
     latex=r"\begin{cases} x & x > 0 \\ w x & x \le 0 \end{cases}", pattern="route",
     kinks={"x": (0.0,)}, policy="weight at 0",
+    local=("where(x > 0, 1, weight)", "minimum(x, 0)"),
 )  # fmt: skip
 relu6 = elementwise(
     _relu6, lambda y, _x: (y > 0) & (y < 6),
@@ -148,6 +150,7 @@ hardtanh = elementwise(
     latex=r"\min(\max(x, \mathit{min}), \mathit{max})", pattern="route",
     kinks={"x": (-1.0, 0.5, 1.0)}, policy="0 at both bounds",
     cases=(case((2, 3)), case((2, 3), max_val=0.5), case(())),
+    local=("(x > min_val) & (x < max_val)",),
 )  # fmt: skip
 threshold = elementwise(
     _threshold, lambda _y, x, *, threshold, **_value: ~(x <= threshold),
@@ -180,6 +183,7 @@ hardsigmoid = elementwise(
     doc="Sigmoid in three straight pieces.", formula="min(max(x + 3, 0), 6) / 6",
     latex=r"\frac{1}{6} \min(\max(x + 3, 0), 6)", pattern="route",
     kinks={"x": (-3.0, 3.0)}, policy="0 at -3 and 3",
+    local=("where((x > -3) & (x < 3), 1 / 6, 0)",),
 )  # fmt: skip
 hardswish = elementwise(
     _hardswish, lambda _y, x: np.where(x >= 3, 1, np.where(x > -3, x / 3 + 0.5, 0)),
@@ -363,6 +367,7 @@ selu = elementwise(
     doc="Self-normalizing exponential linear unit.", formula="1.0507 elu(x, alpha=1.6733)",
     latex=r"\lambda \begin{cases} x & x > 0 \\ \alpha (e^x - 1) & x \le 0 \end{cases}",
     pattern="scale", kinks={"x": (0.0,)}, policy="the left slope, 1.7581, at 0",
+    local=("where(x > 0, 1.0507009873554805, y + 1.7580993408473768)",),
 )  # fmt: skip
 sigmoid = elementwise(
     _sigmoid, lambda y, _x: y * (1 - y),
@@ -379,6 +384,7 @@ softplus = elementwise(
     doc="Smooth rectifier, the sharper the larger beta.", formula="ln(1 + exp(beta x)) / beta",
     latex=r"\frac{1}{\beta} \ln(1 + e^{\beta x})", pattern="scale",
     cases=(case((2, 3)), case((2, 3), beta=2.5), case((), beta=0.5)),
+    local=("sigmoid(beta * x)",),
 )  # fmt: skip
 squareplus = elementwise(
     _squareplus, lambda y, x, *, b: y / np.hypot(x, math.sqrt(b)),
@@ -395,26 +401,31 @@ softsign = elementwise(
     _softsign, _softsign_slope,
     doc="Sigmoid without exponentials.", formula="x / (1 + |x|)", latex=r"\frac{x}{1 + |x|}",
     pattern="scale", **_SECOND_JUMPS,
+    local=("1 / (1 + abs(x)) ** 2",),
 )  # fmt: skip
 silu = elementwise(
     _silu, _silu_slope,
     doc="Sigmoid linear unit, also called swish.", formula="x · sigmoid(x)",
     latex=r"\frac{x}{1 + e^{-x}}", pattern="scale", accepts_complex=True,
+    local=("sigmoid(x) + y * (1 - sigmoid(x))",),
 )  # fmt: skip
 mish = elementwise(
     _mish, _mish_slope,
     doc="Mish.", formula="x tanh(softplus(x))", latex=r"x \tanh \ln(1 + e^x)", pattern="scale",
+    local=("tanh(softplus(x)) + x * (1 - tanh(softplus(x)) ** 2) * sigmoid(x)",),
 )  # fmt: skip
 quick_gelu = elementwise(
     _quick_gelu, _quick_gelu_slope,
     doc="Gaussian error linear unit by a scaled sigmoid.", formula="x · sigmoid(1.702 x)",
     latex=r"\frac{x}{1 + e^{-1.702 x}}", pattern="scale",
+    local=("sigmoid(1.702 * x) + 1.702 * y * (1 - sigmoid(1.702 * x))",),
 )  # fmt: skip
 gelu_tanh = elementwise(
     _gelu_tanh, _gelu_tanh_slope,
     doc="Gaussian error linear unit in its tanh form.",
     formula="x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³)))", pattern="scale",
     latex=r"\frac{x}{2} \left(1 + \tanh \sqrt{\tfrac{2}{\pi}} (x + 0.044715\,x^3)\right)",
+    local=("y / x + y * (1 - y / x) * 2 * sqrt(2 / pi) * (1 + 0.134145 * x**2)",),
 )  # fmt: skip
 
 
@@ -448,6 +459,7 @@ logit = elementwise(
     "outside",
     cases=(case((2, 3)), case((2, 3), eps=0.01), case((), eps=0.3), case(())),
     kinks={"x": (0.3, 0.7)},
+    local=("where((x > eps) & (x < 1 - eps), 1 / (x * (1 - x)), 0)",),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ error function
@@ -567,17 +579,20 @@ erf = elementwise(
     _erf, lambda _y, x: _PEAK * _bell(x),
     doc="Error function, to double precision.", formula="2/√π ∫₀ˣ exp(-t²) dt",
     latex=r"\frac{2}{\sqrt\pi} \int_0^x e^{-t^2}\,dt", pattern="scale",
+    local=("2 / sqrt(pi) * exp(-(x**2))",),
 )  # fmt: skip
 erfc = elementwise(
     _erfc, lambda _y, x: -_PEAK * _bell(x),
     doc="1 minus the error function, with all its digits where it is small.",
     formula="1 - erf(x)", latex=r"\frac{2}{\sqrt\pi} \int_x^\infty e^{-t^2}\,dt", pattern="scale",
+    local=("-2 / sqrt(pi) * exp(-(x**2))",),
 )  # fmt: skip
 erfinv = elementwise(
     _erfinv, lambda y, _x: np.exp(y * y) / _PEAK,
     doc="Inverse of the error function.", formula="x with erf(erfinv(x)) = x",
     latex=r"\operatorname{erf}^{-1}(x)", pattern="scale", domain={"x": (-1.0, 1.0)}, singular=True,
     policy="-1 and 1: infinite, but 0 where the cotangent is 0",
+    local=("sqrt(pi) / 2 * exp(y**2)",),
 )  # fmt: skip
 
 
@@ -606,6 +621,11 @@ gelu = elementwise(
     doc="Gaussian error linear unit: exact, or in its tanh form (approximate='tanh').",
     formula="x Φ(x)", latex=r"\frac{x}{2} \left(1 + \operatorname{erf} \frac{x}{\sqrt 2}\right)",
     pattern="scale", cases=(case((2, 3)), case((2, 3), approximate="tanh"), case(())),
+    local=(
+        "y / x + y * (1 - y / x) * 2 * sqrt(2 / pi) * (1 + 0.134145 * x**2) "
+        "if approximate == 'tanh' "
+        "else (1 + erf(x / sqrt(2))) / 2 + x * exp(-(x**2) / 2) / sqrt(2 * pi)",
+    ),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ gates, softmax

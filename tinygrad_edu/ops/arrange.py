@@ -116,6 +116,7 @@ tile = linear(
         case((2, 3), reps=(0, 2)),
     ),
     batch="pick",
+    local=("'Σ {g} over the copies'",),
 )
 
 
@@ -162,6 +163,7 @@ repeat = linear(
         case((2, 3), repeats=0, axis=0),
     ),
     batch="pick",
+    local=("'Σ {g} over the copies'",),
 )
 
 
@@ -220,6 +222,7 @@ roll = linear(
         case((0, 3), shift=1, axis=1),
     ),
     batch="pick",
+    local=("'{g}, rolled back'",),
 )
 
 
@@ -245,6 +248,7 @@ flip = linear(
         case((0, 3), axis=0),
     ),
     batch="axes",
+    local=("'{g}, flipped back'",),
 )
 
 
@@ -302,6 +306,7 @@ rot90 = linear(
         case((2, 3), k=4),
     ),
     batch="axes",
+    local=("'{g}, turned back'",),
 )
 
 # ------------------------------------------------------------------------------ diagonals
@@ -339,6 +344,7 @@ tril = linear(
     functions=(np.tril,),
     **_TRIANGLE,
     batch="stack",
+    local=("'{g} where {x} was kept, 0 elsewhere'",),
 )
 triu = linear(
     _triu,
@@ -349,6 +355,7 @@ triu = linear(
     functions=(np.triu,),
     **_TRIANGLE,
     batch="stack",
+    local=("'{g} where {x} was kept, 0 elsewhere'",),
 )
 
 
@@ -381,6 +388,7 @@ diagonal = linear(
         case((0, 3)),
     ),
     batch="axes",
+    local=("'{g} on the diagonal, 0 elsewhere'",),
 )
 
 
@@ -415,6 +423,7 @@ diag_embed = linear(
         case((0,), offset=1),
     ),
     batch=_diag_embed_batch,
+    local=("'the diagonal of {g}'",),
 )
 
 
@@ -561,6 +570,7 @@ pad_constant: Op = op(
         case((), pad_width=0),
     ),
     batch=_pad_batch,
+    local=("'{g} without its frame'",),
 )
 crop: Op = linear(
     _crop,
@@ -572,6 +582,7 @@ crop: Op = linear(
     signature="(m)->(n)",
     cases=(*(case((4, 5), pad_width=form) for form in _FORMS), case((2, 2), pad_width=1)),
     batch=_pad_batch,
+    local=("'{g} in a frame of zeros'",),
 )
 
 
@@ -802,6 +813,7 @@ unfold: Op = linear(
         case((2, 3), axis=1, size=3),
     ),
     batch="axes",
+    local=("'Σ {g} over the windows of an element'",),
 )
 
 
@@ -825,6 +837,7 @@ fold: Op = linear(
         case((2, 2, 2), axis=0, length=5, step=3),
     ),
     batch=_fold_batch,
+    local=("'{g} at the places of the window'",),
 )
 
 

@@ -158,6 +158,12 @@ scaled_dot_product_attention = fused(
         case((3, 2), (1, 4, 2), (1, 4, 2), _ALLOWED[None], causal=True),
         case((1, 1), (1, 1), (1, 1), None),
     ),
+    local=(
+        "'d {k} · scale, d the gradient of the scores'",
+        "'dᵀ {q} · scale, d the gradient of the scores'",
+        "'softmax(scores)ᵀ {g}'",
+        "'d, the gradient of the scores'",
+    ),
 )
 
 

@@ -47,12 +47,14 @@ real = elementwise(
 imag = elementwise(
     np.imag, -1j, doc="Imaginary part; 0 of a real number.", formula="Im x",
     latex=r"\operatorname{Im} x", pattern="route", accepts_complex=True,
+    local=("-i",),
 )  # fmt: skip
 conjugate = linear(
     np.conjugate, lambda g, _y, _x: np.conj(g),
     doc="Complex conjugate: the imaginary part negated.", formula="Re x - i Im x",
     latex=r"\overline{x}", pattern="scale", signature="()->()", arguments=("x",),
     cases=(case((2, 3)), case(())),
+    local=("conj(g)",),
 )  # fmt: skip
 
 
@@ -72,6 +74,7 @@ angle = elementwise(
     formula="arctan2(Im x, Re x)", latex=r"\arg x", pattern="scale", accepts_complex=True,
     kinks={"x": (0.0,)}, policy="0 at 0; 0 for real x, which cannot turn",
     cases=(case((2, 3)), case((2, 3), deg=True), case(())),
+    local=("-i / x * (180 / pi if deg else 1)",),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ made of reals
@@ -99,6 +102,7 @@ to_complex = elementwise(
     _to_complex, 1, 1j, arguments=("re", "im"),
     doc="Complex number of a real and an imaginary part.", formula="re + i im",
     latex=r"\mathit{re} + i\,\mathit{im}", pattern="copy",
+    local=("1", "i"),
 )  # fmt: skip
 
 

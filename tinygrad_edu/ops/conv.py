@@ -413,6 +413,7 @@ windows: Op = linear(
         case((0, 2, 4), size=2),
     ),
     batch="merge",
+    local=("'Σ {g} over the windows of an element'",),
 )
 
 overlap_add: Op = linear(
@@ -435,6 +436,7 @@ overlap_add: Op = linear(
         case((1, 1, 1, 1, 1, 2, 3, 2), lengths=(2, 3, 2)),
     ),
     batch="merge",
+    local=("'{g} at the places of the window'",),
 )  # fmt: skip
 
 
@@ -756,6 +758,11 @@ convolution = fused(
         case((1, 1, 1, 1), (1, 1, 1, 1), (1,)),
     ),
     **_CONVOLUTION,
+    local=(
+        "'Σ {g} {weight} over the windows of an element'",
+        "'Σ {g} {x} over images and places'",
+        "'Σ {g} over images and places'",
+    ),
 )
 
 

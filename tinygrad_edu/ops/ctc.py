@@ -280,4 +280,5 @@ ctc_loss = fused(
             (2, 2, 3), np.array([[1], [1]]), np.array([2, 0]), np.array([1, 1]), zero_infinity=True
         ),
     ),
+    local=("'−{g} · how likely an alignment passes there / n'", "", "", ""),
 )

@@ -127,6 +127,7 @@ cumsum = linear(
     formula="Σ x up to i", latex=r"\sum_{j \le i} x_j", pattern="sum", functions=(np.cumsum,),
     **_RUNNING,
     batch="axis",
+    local=("'Σ {g} from there on'",),
 )  # fmt: skip
 cumprod = op(
     _cumprod, _cumprod_vjp, doc="Running product along an axis; of all elements for axis None.",
@@ -134,6 +135,7 @@ cumprod = op(
     policy="exact with zeros in x: nothing is divided by x",
     **{**_RUNNING, "cases": (*_RUNNING["cases"], case(_ZEROS, axis=1))},
     batch="axis",
+    local=("'Σ {g} {y} from there on, / {x}'",),
 )  # fmt: skip
 
 
@@ -259,12 +261,14 @@ cummax = op(
     formula="max x up to i", latex=r"\max_{j \le i} x_j",
     functions=((np.maximum, "accumulate"),), **_RUNNING_EXTREME,
     batch="axis",
+    local=("'{g} as long as {x} is the largest; ties share it'",),
 )  # fmt: skip
 cummin = op(
     _cummin, _running_extreme_vjp, doc="Smallest element so far along an axis.",
     formula="min x up to i", latex=r"\min_{j \le i} x_j",
     functions=((np.minimum, "accumulate"),), **_RUNNING_EXTREME,
     batch="axis",
+    local=("'{g} as long as {x} is the smallest; ties share it'",),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ exponentials
@@ -304,4 +308,5 @@ logcumsumexp = op(
         case((0, 2)),
     ),
     batch="axis",
+    local=("'Σ {g} exp({x} − {y}) from there on'",),
 )

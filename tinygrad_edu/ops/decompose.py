@@ -152,6 +152,7 @@ inv = op(
     policy="a singular matrix is refused",
     cases=_MATRICES,
     batch="stack",
+    local=("-(y.T @ g @ y.T)",),
 )
 
 
@@ -229,6 +230,7 @@ solve = op(
         case(np.zeros((0, 0)), (0, 2)),
     ),
     batch="stack",
+    local=("-(inv(a.T) @ g @ y.T)", "inv(a.T) @ g"),
 )
 
 
@@ -364,6 +366,7 @@ pinv = op(
         case(_TALL, rtol=1e-12),
     ),
     batch="stack",
+    local=("'−{y}ᵀ {g} {y}ᵀ, and terms of both null spaces'",),
 )
 
 
@@ -529,6 +532,7 @@ det = op(
     cases=(*_MATRICES, *_RANKS),
     **_DETERMINANT,
     batch="stack",
+    local=("g * cofactor(x)",),
 )
 cofactor: Op = op(
     _cofactor,
@@ -541,6 +545,7 @@ cofactor: Op = op(
     cases=(*_MATRICES[:3], *_RANKS),
     **_DETERMINANT,
     batch="stack",
+    local=("cofactor_derivative(x, g)",),
 )
 cofactor_derivative: Op = op(
     _cofactor_derivative,
@@ -558,6 +563,7 @@ cofactor_derivative: Op = op(
     ),
     **_DETERMINANT,
     batch="stack",
+    local=("'the third derivative of det along {e} and {g}'", "cofactor_derivative(x, g)"),
 )
 
 
@@ -582,6 +588,7 @@ sign_of_det = op(
     policy="0 everywhere, also at the jump where det x is 0",
     cases=_MATRICES[:4],
     batch="stack",
+    local=("0",),
 )
 logabsdet = op(
     _logabsdet,
@@ -594,6 +601,7 @@ logabsdet = op(
     policy="-inf for a singular matrix, whose gradient is refused",
     cases=_MATRICES[:4],
     batch="stack",
+    local=("g * inv(x).T",),
 )
 
 
@@ -758,6 +766,7 @@ cholesky = op(
         case(np.array([[2.0]])),
     ),
     batch="stack",
+    local=("'{y}⁻ᵀ Φ({y}ᵀ {g}) {y}⁻¹ made symmetric, Φ the lower half'",),
 )
 
 
@@ -791,6 +800,7 @@ eigh_packed = op(
     policy=f"{_SYMMETRIC}; between equal eigenvalues eigenvectors do not turn",
     cases=(case(_POSITIVE), case(_PLAIN), case(np.stack([_PLAIN, -_POSITIVE]))),
     batch="stack",
+    local=("'V (diag(g_w) + F ∘ Vᵀ g_V) Vᵀ, F = 1 / (w_j − w_i)'",),
 )
 
 
@@ -842,6 +852,7 @@ eigvalsh = op(
     "gives them, so a symmetric function of them has the right one",
     cases=(case(_POSITIVE), case(_PLAIN, UPLO="U"), case(np.stack([_PLAIN, -_POSITIVE]))),
     batch="stack",
+    local=("'V diag({g}) Vᵀ'",),
 )
 
 # ------------------------------------------------------------------------------ singular values
@@ -930,6 +941,7 @@ svd_packed = op(
         case(np.stack([_WIDE, _WIDE[::-1]]), full_matrices=False),
     ),
     batch="stack",
+    local=("'U (diag(g_s) + terms of F) Vᵀ, F = 1 / (s_j² − s_i²)'",),
 )
 
 
@@ -988,6 +1000,7 @@ svdvals = op(
     "result gives them, so a symmetric function of them has the right one",
     cases=(case(_A), case(_TALL), case(_WIDE), case(np.stack([_WIDE, _WIDE[::-1]]))),
     batch="stack",
+    local=("'U diag({g}) Vᵀ'",),
 )
 
 
@@ -1067,6 +1080,7 @@ qr_packed = op(
     policy=_RANK,
     cases=(case(_A), case(_TALL), case(_WIDE), case(np.stack([_WIDE, -_WIDE]))),
     batch="stack",
+    local=("'(g_Q + Q M) R⁻ᵀ, M the symmetric lower half of R g_Rᵀ − g_Qᵀ Q'",),
 )
 
 
@@ -1199,6 +1213,7 @@ expm = op(
         case(np.array([[1.5, 6.0], [-6.0, 0.5]])),
     ),
     batch="stack",
+    local=("expm_frechet(x.T, g)",),
 )
 expm_frechet: Op = op(
     _expm_frechet,
@@ -1211,4 +1226,8 @@ expm_frechet: Op = op(
     signature="(n,n),(n,n)->(n,n)",
     cases=(case(_B, (2, 2)), case(_A, (3, 3)), case(_STACK, (3, 3, 3))),
     batch="spread",
+    local=(
+        "'the upper right block of the exponential of [[{x}, {e}], [0, {x}]], moved by {g}'",
+        "expm_frechet(x.T, g)",
+    ),
 )

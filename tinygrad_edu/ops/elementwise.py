@@ -187,6 +187,7 @@ divide = elementwise(
     doc="Quotient.", formula="a / b", latex=r"\frac{a}{b}", pattern="scale",
     domain={"b": _POSITIVE}, singular=True,
     policy="b = 0: infinite, but 0 where the cotangent is 0",
+    local=("1 / b", "-y / b"),
 )  # fmt: skip
 _QUOTIENT_BETWEEN_JUMPS = {"a": (5.1, 5.9), "b": (2.0, 2.5)}  # a / b is between 2 and 3
 floor_divide = elementwise(
@@ -236,6 +237,7 @@ power = elementwise(
     doc="Power.", formula="a ** b", latex="a^b", pattern="scale",
     domain={"a": _POSITIVE}, singular=True,
     policy="a = 0: for a 0 where 0 ≤ b < 1, infinite where b < 0; for b 0 where a ≤ 0",
+    local=("b * a ** (b - 1)", "y * log(a)"),
 )  # fmt: skip
 
 
@@ -283,6 +285,7 @@ absolute = elementwise(
     np.absolute, lambda _y, x: _conjugate_sign(x), functions=(np.fabs,), accepts_complex=True,
     doc="Absolute value.", formula="|x|", latex="|x|", pattern="route",
     kinks={"x": (0.0,)}, policy="0 at 0",
+    local=("sign(x)",),
 )  # fmt: skip
 sign = op(
     np.sign, _turning, jvp=lambda tangents, y, x: np.conj(_turning(np.conj(tangents[0]), y, x)),
@@ -290,6 +293,7 @@ sign = op(
     latex=r"\operatorname{sign} x", pattern="none", signature="()->()", accepts_complex=True,
     kinks={"x": (0.0,)}, policy="0 at 0; real: 0 everywhere, also at the jump at 0",
     cases=(case((2, 3)), case(())),
+    local=("0",),
 )  # fmt: skip
 heaviside = elementwise(
     np.heaviside, 0, lambda _y, x, _h0: x == 0,
@@ -341,6 +345,7 @@ ldexp = linear(
     doc="Product with a power of 2, exact.", formula="x 2^i", latex=r"x\,2^i", pattern="scale",
     signature="(),()->()",
     cases=(case((2, 3), np.array([1, -2, 0])), case((3,), np.array([[4], [0]])), case((), 3)),
+    local=("g * 2**i", ""),
 )  # fmt: skip
 
 
@@ -408,10 +413,12 @@ _ROOT: dict[str, Any] = {
 sqrt = elementwise(
     np.sqrt, lambda y, _x: 0.5 / np.where(y == 0, _INF, y),
     doc="Square root.", formula="√x", latex=r"\sqrt{x}", pattern="scale", **_ROOT,
+    local=("1 / (2 * y)",),
 )  # fmt: skip
 cbrt = elementwise(
     np.cbrt, lambda y, _x: 1 / np.where(y == 0, _INF, 3 * y * y),
     doc="Cube root.", formula="∛x", latex=r"\sqrt[3]{x}", pattern="scale", **_ROOT,
+    local=("1 / (3 * y**2)",),
 )  # fmt: skip
 
 
@@ -443,6 +450,7 @@ exp = elementwise(
 exp2 = elementwise(
     np.exp2, lambda y, _x: y * _LN2,
     doc="Power of 2.", formula="2 ** x", latex="2^x", pattern="scale",
+    local=("y * log(2)",),
 )  # fmt: skip
 expm1 = elementwise(
     # Not y + 1, which loses every digit for large negative x.
@@ -457,10 +465,12 @@ log = elementwise(
 log2 = elementwise(
     np.log2, lambda _y, x: 1 / (x * _LN2),
     doc="Logarithm to base 2.", formula="log₂ x", latex=r"\log_2 x", pattern="scale", **_POLE,
+    local=("1 / (x * log(2))",),
 )  # fmt: skip
 log10 = elementwise(
     np.log10, lambda _y, x: 1 / (x * _LN10),
     doc="Logarithm to base 10.", formula="log₁₀ x", latex=r"\log_{10} x", pattern="scale", **_POLE,
+    local=("1 / (x * log(10))",),
 )  # fmt: skip
 log1p = elementwise(
     np.log1p, lambda _y, x: 1 / (1 + x),
@@ -482,6 +492,7 @@ logaddexp = elementwise(
     lambda y, _a, b: np.exp(b - _above_minus_infinity(y)),
     doc="Logarithm of a sum of exponentials.", formula="ln(exp a + exp b)",
     latex=r"\ln(e^a + e^b)", pattern="scale", policy=_BOTH_MINUS_INFINITY,
+    local=("exp(a - y)", "exp(b - y)"),
 )  # fmt: skip
 logaddexp2 = elementwise(
     np.logaddexp2,
@@ -489,6 +500,7 @@ logaddexp2 = elementwise(
     lambda y, _a, b: np.exp2(b - _above_minus_infinity(y)),
     doc="Logarithm to base 2 of a sum of powers of 2.", formula="log₂(2 ** a + 2 ** b)",
     latex=r"\log_2(2^a + 2^b)", pattern="scale", policy=_BOTH_MINUS_INFINITY,
+    local=("2 ** (a - y)", "2 ** (b - y)"),
 )  # fmt: skip
 
 
@@ -513,6 +525,7 @@ xlogy = elementwise(
     doc="a times the logarithm of b, 0 where a is 0.", formula="a ln b", latex=r"a \ln b",
     pattern="scale", domain={"a": _POSITIVE, "b": _POSITIVE}, singular=True,
     policy="a = 0: 0 for b; for a ln b, but 0 where b ≤ 0",
+    local=("log(b)", "a / b"),
 )  # fmt: skip
 
 
@@ -528,6 +541,7 @@ xlog1py = elementwise(
     formula="a ln(1 + b)", latex=r"a \ln(1 + b)", pattern="scale",
     domain={"a": _POSITIVE, "b": (-1.0, _INF)}, singular=True,
     policy="a = 0: 0 for b; for a ln(1 + b), but 0 where b ≤ -1",
+    local=("log(1 + b)", "a / (1 + b)"),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ trigonometry
@@ -575,6 +589,7 @@ arctan2 = elementwise(
     doc="Angle of the point with height a and width b.", formula="arctan2(a, b)",
     latex=r"\operatorname{arctan2}(a, b)", pattern="scale", domain={"b": _POSITIVE},
     policy="0 for both at a = b = 0",
+    local=("b / (a**2 + b**2)", "-a / (a**2 + b**2)"),
 )  # fmt: skip
 hypot = elementwise(
     np.hypot,
@@ -582,14 +597,17 @@ hypot = elementwise(
     lambda y, _a, b: b / np.where(y == 0, _INF, y),
     doc="Length of the vector (a, b).", formula="√(a² + b²)", latex=r"\sqrt{a^2 + b^2}",
     pattern="scale", domain={"a": _POSITIVE, "b": _POSITIVE}, policy="0 for both at a = b = 0",
+    local=("a / y", "b / y"),
 )  # fmt: skip
 deg2rad = elementwise(
     np.deg2rad, math.pi / 180, functions=(np.radians,),
     doc="Degrees as radians.", formula="x π / 180", latex=r"\frac{\pi}{180} x", pattern="scale",
+    local=("pi / 180",),
 )  # fmt: skip
 rad2deg = elementwise(
     np.rad2deg, 180 / math.pi, functions=(np.degrees,),
     doc="Radians as degrees.", formula="x 180 / π", latex=r"\frac{180}{\pi} x", pattern="scale",
+    local=("180 / pi",),
 )  # fmt: skip
 
 _SINC_SERIES = [
@@ -612,6 +630,7 @@ sinc = elementwise(
     np.sinc, _sinc_slope, functions=(np.sinc,), accepts_complex=True,
     doc="Sine of πx over πx, 1 at 0.", formula="sin(πx) / (πx)",
     latex=r"\frac{\sin \pi x}{\pi x}", pattern="scale",
+    local=("(cos(pi * x) - y) / x",),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ hyperbolic
@@ -639,6 +658,7 @@ arcsinh = elementwise(
     np.arcsinh, _arcsinh_slope,
     doc="Inverse of sinh.", formula="arcsinh(x)", latex=r"\operatorname{arcsinh} x",
     pattern="scale",
+    local=("1 / sqrt(x**2 + 1)",),
 )  # fmt: skip
 arccosh = elementwise(
     np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),
@@ -674,6 +694,7 @@ clip = elementwise(
         case((2, 3), a_min=-0.5, a_max=0.75), case((2, 3), a_min=-0.5), case((2, 3), a_max=0.75),
         case((), a_min=-0.5, a_max=0.75),
     ),
+    local=("(a > a_min) & (a < a_max)",),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ choosing
@@ -702,10 +723,12 @@ def _beats_nan(a: Any, b: Any) -> Any:
 maximum = elementwise(
     np.maximum, lambda _y, a, b: _won(a > b, a, b, _y), lambda _y, a, b: _won(b > a, a, b, _y),
     doc="Larger of two, nan if one is nan.", formula="max(a, b)", latex=r"\max(a, b)", **_SHARED,
+    local=("where(a > b, 1, where(a == b, 0.5, 0))", "where(b > a, 1, where(a == b, 0.5, 0))"),
 )  # fmt: skip
 minimum = elementwise(
     np.minimum, lambda _y, a, b: _won(a < b, a, b, _y), lambda _y, a, b: _won(b < a, a, b, _y),
     doc="Smaller of two, nan if one is nan.", formula="min(a, b)", latex=r"\min(a, b)", **_SHARED,
+    local=("where(a < b, 1, where(a == b, 0.5, 0))", "where(b < a, 1, where(a == b, 0.5, 0))"),
 )  # fmt: skip
 fmax = elementwise(
     np.fmax,
@@ -713,6 +736,7 @@ fmax = elementwise(
     lambda _y, a, b: _won((b > a) | _beats_nan(b, a), a, b, _y),
     doc="Larger of two, the other if one is nan.", formula="fmax(a, b)",
     latex=r"\operatorname{fmax}(a, b)", **_SKIPS_NAN,
+    local=("where(a > b, 1, where(a == b, 0.5, 0))", "where(b > a, 1, where(a == b, 0.5, 0))"),
 )  # fmt: skip
 fmin = elementwise(
     np.fmin,
@@ -720,6 +744,7 @@ fmin = elementwise(
     lambda _y, a, b: _won((b < a) | _beats_nan(b, a), a, b, _y),
     doc="Smaller of two, the other if one is nan.", formula="fmin(a, b)",
     latex=r"\operatorname{fmin}(a, b)", **_SKIPS_NAN,
+    local=("where(a < b, 1, where(a == b, 0.5, 0))", "where(b < a, 1, where(a == b, 0.5, 0))"),
 )  # fmt: skip
 
 _CONDITION = np.array([[True, False, True], [False, False, True]])
@@ -736,6 +761,7 @@ where = linear(
         case(_CONDITION, (2, 3), (2, 3)), case(_CONDITION, (3,), (2, 1)),
         case(_CONDITION[:, :1], (), (2, 3)), case(np.array(True), (), ()),
     ),
+    local=("", "where(condition, g, 0)", "where(condition, 0, g)"),
 )  # fmt: skip
 
 
@@ -759,6 +785,7 @@ nan_to_num = op(
     latex=r"\begin{cases} x & |x| < \infty \\ c & \text{else} \end{cases}",
     policy="what was replaced gets no gradient",
     cases=(case((2, 3)), case((3,), nan=1.5, posinf=7.0, neginf=-7.0)),
+    local=("where(isfinite(x), g, 0)",),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ no derivative

@@ -137,12 +137,14 @@ fft: Op = linear(
     formula="Σ a_j exp(-2πi jk / n)", latex=r"\sum_j a_j\, e^{-2\pi i jk/n}",
     functions=(np.fft.fft,), cases=_CASES, **_ALONG,
     batch="axis",
+    local=("fft(g)",),
 )  # fmt: skip
 ifft: Op = linear(
     _ifft, _ifft_adjoint, doc="Inverse discrete Fourier transform along an axis.",
     formula="Σ a_k exp(2πi jk / n) / n", latex=r"\frac{1}{n} \sum_k a_k\, e^{2\pi i jk/n}",
     functions=(np.fft.ifft,), cases=_CASES, **_ALONG,
     batch="axis",
+    local=("ifft(g)",),
 )  # fmt: skip
 rfft: Op = linear(
     _rfft, _rfft_adjoint, accepts_complex=False,
@@ -151,6 +153,7 @@ rfft: Op = linear(
     latex=r"\sum_j a_j\, e^{-2\pi i jk/n},\ k \le n/2",
     functions=(np.fft.rfft,), cases=_CASES, **_ALONG,
     batch="axis",
+    local=("'irfft of the conjugate of {g}, inner numbers halved'",),
 )  # fmt: skip
 irfft: Op = linear(
     _irfft, _irfft_adjoint,
@@ -164,6 +167,7 @@ irfft: Op = linear(
         case((2, 5), n=7, axis=-1, norm="backward"),
     ), **_ALONG,
     batch="axis",
+    local=("'rfft of {g}, conjugated, inner numbers doubled'",),
 )  # fmt: skip
 
 
@@ -346,10 +350,12 @@ fftshift: Op = linear(
     doc="Frequencies in ascending order: zero comes to the middle.",
     formula="x rolled by n // 2", functions=(np.fft.fftshift,), **_SHIFTED,
     batch="axes",
+    local=("'{g}, rolled back'",),
 )  # fmt: skip
 ifftshift: Op = linear(
     _ifftshift, lambda g, _y, _x, *, axes: fftshift(g, axes),
     doc="Inverse of `fftshift`: zero comes first.",
     formula="x rolled by -(n // 2)", functions=(np.fft.ifftshift,), **_SHIFTED,
     batch="axes",
+    local=("'{g}, rolled back'",),
 )  # fmt: skip

@@ -109,4 +109,5 @@ linear = fused(
         case((2, 4, 3), (3, 2), (2,), activation="tanh"),
         case((3,), (3, 2), (2,)),
     ),
+    local=("g @ weight.T", "x.T @ g", "'Σ {g} over the batch'"),
 )

@@ -300,6 +300,7 @@ i1: Op = elementwise(
     doc="Modified Bessel function of order 1.", formula="1/π ∫₀^π exp(x cos t) cos t dt",
     latex=r"\frac{1}{\pi} \int_0^\pi e^{x \cos t} \cos t\,dt", pattern="scale",
     policy="infinite above 713; i1e has no end",
+    local=("i0(x) - y / x",),
 )  # fmt: skip
 i0e: Op = elementwise(
     _i0e, lambda y, x: i1e(x) - np.sign(x) * y,
@@ -311,6 +312,7 @@ i1e: Op = elementwise(
     doc="Modified Bessel function of order 1 without its growth.", formula="exp(-|x|) i1(x)",
     latex=r"e^{-|x|} I_1(x)", pattern="scale", kinks={"x": (0.0,)},
     policy="smooth to first order; the second jumps at 0",
+    local=("i0e(x) - y / x - sign(x) * y",),
 )  # fmt: skip
 
 gammaln, psi = lgamma, digamma

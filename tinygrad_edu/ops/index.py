@@ -148,6 +148,7 @@ getitem: Op = linear(
         case((3,), index=(0,)),
     ),
     batch=_getitem_batch,
+    local=("'{g} at the index, 0 elsewhere'",),
 )
 
 scatter: Op = linear(
@@ -166,6 +167,7 @@ scatter: Op = linear(
         case((3,), index=(_ROWS, _COLUMNS), shape=(3, 2)),
     ),
     batch=_scatter_batch,
+    local=("g[index]",),
 )
 
 
@@ -231,6 +233,7 @@ take = linear(
         case((3, 4), np.array([[-1, 70]]), mode="clip"),
     ),
     batch=_take_batch,
+    local=("'{g}, added up where it was taken from'", ""),
 )
 
 
@@ -281,6 +284,7 @@ take_along_axis = linear(
         case((2, 3), np.array([5, 5, 0]), axis=None),
     ),
     batch=_along_batch,
+    local=("'{g}, added up where it was taken from'", ""),
 )
 
 
@@ -334,6 +338,7 @@ setitem: Op = linear(
         case((3, 4), (1, 2), index=(slice(None), slice(1, 3))),
     ),
     batch=_setitem_batch,
+    local=("'{g}, but 0 at the index'", "'{g} at the index'"),
 )
 
 # ------------------------------------------------------------------------------ adding, placing
@@ -364,6 +369,7 @@ gather = linear(
         case((3, 4), np.array([[2, -1, 2, 2, 0]]), axis=-1),
     ),
     batch=_along_batch,
+    local=("'{g}, added up where it was taken from'", ""),
 )
 
 
@@ -743,6 +749,7 @@ embedding = op(
         case(np.zeros((0, 2), np.int64), (3, 2)),
     ),
     batch="first",
+    local=("", "'the rows of {g}, added up per id'"),
 )
 
 

@@ -138,6 +138,7 @@ binary_cross_entropy_with_logits = fused(
         case((2,), (2,), weight=(0.5, 2.0), pos_weight=3.0, reduction="none"),
         case((3,), np.array([1, 0, 1])),
     ),
+    local=("g * (sigmoid(logits) - targets) / n", "-g * logits / n"),
 )
 
 

@@ -129,6 +129,7 @@ matmul = op(
         case((2, 0), (0, 3)),
     ),
     batch=_matmul_batch,
+    local=("g @ b.T", "a.T @ g"),
 )
 
 # ------------------------------------------------------------------------------ tensordot
@@ -216,6 +217,10 @@ tensordot = op(
         case((2, 3, 4), (3, 5, 4, 2), axes=((-1, 1), (2, 0))),
     ),
     batch=_tensordot_batch,
+    local=(
+        "'{g} times {b}, over the axes of {b} that stayed'",
+        "'{a} times {g}, over the axes of {a} that stayed'",
+    ),
 )
 
 
@@ -432,6 +437,7 @@ einsum = op(
         case((2,), (3,), subscripts="i,j->ji"),
     ),
     batch=_einsum_batch,
+    local=("'the einsum of {g} with the other operands'",),
 )
 
 # ------------------------------------------------------------------------------ products of rows
@@ -686,6 +692,7 @@ trace = linear(
         case((0, 3)),
     ),
     batch="axes",
+    local=("'{g} on the diagonal, 0 elsewhere'",),
 )
 linalg_trace = composite(
     _linalg_trace, formula="Σ x[i, i + offset]", latex=r"\operatorname{tr} x", pattern="copy",
@@ -747,6 +754,7 @@ euclidean_norm = op(
     ),
     **_OVER,
     batch="axes",
+    local=("g * x / y",),
 )
 p_norm = op(
     _p_norm,
@@ -765,6 +773,7 @@ p_norm = op(
     ),
     **_OVER,
     batch="axes",
+    local=("g * sign(x) * (abs(x) / y) ** (p - 1)",),
 )
 
 

@@ -400,6 +400,7 @@ softmax_cross_entropy = fused(
         case((2, 3), np.array([2, 0]), reduction="none"),
         case((3,), np.array(1)),
     ),
+    local=("g * (softmax(logits) - t) / n", "-g * log_softmax(logits) / n"),
 )
 
 # ------------------------------------------------------------------------------ class numbers
@@ -520,6 +521,7 @@ mean_squared_error = fused(
         case((3,), (3,), reduction="sum"),
         case((3,), (3,), reduction="none"),
     ),
+    local=("2 * g * (prediction - target) / n", "-2 * g * (prediction - target) / n"),
 )
 
 

@@ -250,6 +250,13 @@ batch_norm = fused(
         case((2, 3, 2), None, None, (3,), (3,)),
         case((1, 3), (3,), None, (3,), (3,), eps=0.1),
     ),
+    local=(
+        "'({scale} / σ) ({g} − its mean − x̂ · mean of {g} x̂)'",
+        "'Σ {g} x̂'",
+        "'Σ {g}'",
+        "'−Σ {g} {scale} / σ'",
+        "'−Σ {g} x̂ {scale} / 2σ²'",
+    ),
 )
 
 # ------------------------------------------------------------------------------ layer
@@ -321,6 +328,7 @@ layer_norm = fused(
         case((2, 0), (0,), (0,)),
     ),
     **_WITH_PARAMETERS,
+    local=("'({scale} / σ) ({g} − its mean − x̂ · mean of {g} x̂)'", "'Σ {g} x̂'", "'Σ {g}'"),
 )
 
 
@@ -396,6 +404,7 @@ rms_norm = fused(
         case((4, 3), (4,), axis=0),
         case((0, 3), None),
     ),
+    local=("'({scale} / r) ({g} − x̂ · mean of {g} x̂)'", "'Σ {g} x̂'"),
 )
 
 # ------------------------------------------------------------------------------ groups of channels
@@ -495,6 +504,7 @@ group_norm = fused(
         case((2, 2, 0), None, None, groups=2),
     ),
     **_CHANNELS,
+    local=("'({scale} / σ) ({g} − its mean − x̂ · mean of {g} x̂)'", "'Σ {g} x̂'", "'Σ {g}'"),
 )
 
 
@@ -540,6 +550,7 @@ instance_norm = fused(
         case((0, 2, 3), None, None),
     ),
     **_CHANNELS,
+    local=("'({scale} / σ) ({g} − its mean − x̂ · mean of {g} x̂)'", "'Σ {g} x̂'", "'Σ {g}'"),
 )
 
 # ------------------------------------------------------------------------------ neighbours

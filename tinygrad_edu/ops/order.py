@@ -115,6 +115,7 @@ sort = op(
         case((3,), stable=True),
     ),
     batch="axis",
+    local=("'{g}, back to where each value was'",),
 )  # fmt: skip
 partition = op(
     _partition, _permuted_vjp, jvp=_permuted_jvp,
@@ -126,6 +127,7 @@ partition = op(
         case((2, 3), kth=2, axis=None),
     ),
     batch="axis",
+    local=("'{g}, back to where each value was'",),
 )  # fmt: skip
 
 
@@ -265,6 +267,7 @@ bincount = linear(
         case(np.array([0, 3, 1, 3]), (4,)),
         case(np.array([2, 0]), (2,), minlength=5),
     ),
+    local=("", "g[x]"),
 )
 
 # ------------------------------------------------------------------------------ ranks
@@ -377,6 +380,7 @@ order_statistic = op(
         case((3, 2), np.array([2, 1]), axis=-2),
     ),
     batch=_order_statistic_batch,
+    local=("'{g}, to the chosen element; ties share it'", ""),
 )
 
 # ------------------------------------------------------------------------------ quantiles

@@ -187,6 +187,7 @@ max_pool = op(
     cases=(*_SHAPES, case((1, 1, 6, 6), size=2, stride=1, dilation=(2, 3), padding=1)),
     **_POOL,
     batch="merge",
+    local=("'{g}, to the largest of each window; ties share it'",),
 )
 
 # ------------------------------------------------------------------------------ average
@@ -248,6 +249,7 @@ avg_pool = linear(
     ),
     **_POOL,
     batch="merge",
+    local=("'{g} / elements of the window, to each of them'",),
 )
 
 
@@ -334,6 +336,7 @@ blend: Op = linear(
         case((3,), axis=-1, terms=((), ((0, 1.0), (2, 3.0)))),
     ),
     batch="axes",
+    local=("'Σ weight {g} of the results that it went into'",),
 )
 
 
@@ -450,6 +453,7 @@ adaptive_max_pool = op(
     cases=_CELLS,
     **_POOL,
     batch="merge",
+    local=("'{g}, to the largest of each cell; ties share it'",),
 )
 
 

@@ -93,6 +93,7 @@ linspace: Op = linear(
         case((2,), (), num=0, axis=1),
     ),
     **_RANGE,
+    local=("'Σ (1 − t) {g}, t from 0 to 1'", "'Σ t {g}, t from 0 to 1'"),
 )
 
 
@@ -136,6 +137,7 @@ geomspace: Op = op(
         case(np.array([-2.0, -0.5]), np.array(-3.0), num=3),
     ),
     **_RANGE,
+    local=("'Σ (1 − t) {g} {y} / {start}, t from 0 to 1'", "'Σ t {g} {y} / {stop}, t from 0 to 1'"),
 )
 
 

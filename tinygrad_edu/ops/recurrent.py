@@ -174,6 +174,7 @@ rnn_cell = fused(
         case((4, 3), (4, 2), (3, 2), (2, 2), None),
         case((3,), (2,), (3, 2), (2, 2), (2,)),
     ),
+    local=("g @ w_x.T", "g @ w_h.T", "x.T @ g", "h.T @ g", "'Σ {g} over the batch'"),
 )
 
 
@@ -244,6 +245,11 @@ rnn_scan = fused(
         case((3, 2, 2), (2, 2), (2, 2)),
         case((3, 2, 2), (2, 2), (2, 2), reverse=True),
         case((1, 2, 3), (2, 3), (3, 3)),
+    ),
+    local=(
+        "'d, going back through time'",
+        "'d[0] {w_h}ᵀ, d going back through time'",
+        "'Σ h[t−1]ᵀ d[t] over time'",
     ),
 )
 
@@ -341,6 +347,14 @@ lstm_step = fused(
     latex=r"c' = f \odot c + i \odot n,\quad [\,o \odot \tanh c',\; c'\,]",
     signature="(n,d),(n,m),(n,m),(d,k),(m,k),(k)->(n,l)",
     **_LSTM,
+    local=(
+        "'d {w_x}ᵀ, d the gradient of the four gates'",
+        "'d {w_h}ᵀ, d the gradient of the four gates'",
+        "'that of the new cell, times the forget gate'",
+        "'{x}ᵀ d, d the gradient of the four gates'",
+        "'{h}ᵀ d, d the gradient of the four gates'",
+        "'Σ d over the batch, d the gradient of the four gates'",
+    ),
 )
 
 
@@ -418,6 +432,12 @@ lstm_scan = fused(
         case((3, 2, 8), (2, 2), (2, 2), (2, 8)),
         case((3, 2, 8), (2, 2), (2, 2), (2, 8), reverse=True),
         case((1, 2, 4), (2, 1), (2, 1), (1, 4)),
+    ),
+    local=(
+        "'d, going back through time'",
+        "'d[0] {w_h}ᵀ, d going back through time'",
+        "'that of the first cell, times its forget gate'",
+        "'Σ h[t−1]ᵀ d[t] over time'",
     ),
 )
 
@@ -555,6 +575,14 @@ gru_cell = fused(
         case((4, 3), (4, 2), (3, 6), (2, 6), None, (6,), reset_after=False),
         case((3,), (2,), (3, 6), (2, 6), (6,), (6,)),
     ),
+    local=(
+        "'d {w_x}ᵀ, d the gradient of the gates'",
+        "'{g} u + d {w_h}ᵀ, d the gradient of the gates'",
+        "'{x}ᵀ d, d the gradient of the gates'",
+        "'{h}ᵀ d, d the gradient of the gates'",
+        "'Σ d over the batch'",
+        "'Σ d over the batch'",
+    ),
 )
 
 
@@ -631,5 +659,11 @@ gru_scan = fused(
         case((3, 2, 6), (2, 2), (2, 6), None, reverse=True),
         case((3, 2, 6), (2, 2), (2, 6), (6,), reset_after=False),
         case((2, 2, 6), (2, 2), (2, 6), None, reset_after=False, reverse=True),
+    ),
+    local=(
+        "'d, going back through time'",
+        "'u[0] and d[0] {w_h}ᵀ, d going back through time'",
+        "'Σ h[t−1]ᵀ d[t] over time'",
+        "'Σ d over batch and time'",
     ),
 )

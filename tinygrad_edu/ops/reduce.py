@@ -123,6 +123,7 @@ sum = linear(
     cases=(*_CASES, *_MASKED, case((0, 3), axis=0), case((0,))),
     **_REDUCTION,
     batch="axes",
+    local=("'{g}, for every element of {x}'",),
 )
 
 
@@ -151,6 +152,7 @@ mean = linear(
     cases=(*_CASES, *_MASKED),
     **{**_REDUCTION, "order": "x axis dtype out keepdims where"},
     batch="axes",
+    local=("'{g} / n, for every element of {x}'",),
 )
 
 
@@ -270,11 +272,13 @@ max = op(
     _max, _extreme_vjp, doc="Largest element over axes.", formula="max x", latex=r"\max_i x_i",
     functions=(np.max, np.amax, (np.maximum, "reduce")), **_EXTREME,
     batch="axes",
+    local=("'{g}, to the largest of {x}; ties share it'",),
 )  # fmt: skip
 min = op(
     _min, _extreme_vjp, doc="Smallest element over axes.", formula="min x", latex=r"\min_i x_i",
     functions=(np.min, np.amin, (np.minimum, "reduce")), **_EXTREME,
     batch="axes",
+    local=("'{g}, to the smallest of {x}; ties share it'",),
 )  # fmt: skip
 
 
@@ -355,6 +359,7 @@ prod = op(
     ),
     **_REDUCTION,
     batch="axes",
+    local=("g * y / x",),
 )
 
 # ------------------------------------------------------------------------------ spread
@@ -429,11 +434,13 @@ var = op(
     _var, _var_vjp, doc="Variance over axes.", formula="Σ (x - mean)² / (n - ddof)",
     latex=r"\frac{1}{n - d}\sum_i (x_i - \bar x)^2", functions=(np.var,), **_SPREAD,
     batch="axes",
+    local=("2 * g * (x - mean(x)) / (n - ddof)",),
 )  # fmt: skip
 std = op(
     _std, _std_vjp, doc="Standard deviation over axes.", formula="sqrt(var(x))",
     latex=r"\sqrt{\mathrm{var}(x)}", functions=(np.std,), policy=_AT_ZERO, **_SPREAD,
     batch="axes",
+    local=("g * (x - mean(x)) / ((n - ddof) * y)",),
 )  # fmt: skip
 
 
@@ -578,6 +585,7 @@ nanmax = op(
     pattern="route", functions=(np.nanmax,), kinks={"x": "ties"},
     order="x axis out keepdims initial where", **_WITHOUT_NAN,
     batch="axes",
+    local=("'{g}, to the largest of {x}; ties share it'",),
 )  # fmt: skip
 nanmin = op(
     _nanmin, _nan_extreme_vjp, doc="Smallest element over axes that is not nan.",
@@ -585,6 +593,7 @@ nanmin = op(
     pattern="route", functions=(np.nanmin,), kinks={"x": "ties"},
     order="x axis out keepdims initial where", **_WITHOUT_NAN,
     batch="axes",
+    local=("'{g}, to the smallest of {x}; ties share it'",),
 )  # fmt: skip
 nanvar = op(
     _nanvar, lambda g, _y, x, **params: _var_vjp(g, _y, x, where=~np.isnan(x), **params),
@@ -593,6 +602,7 @@ nanvar = op(
     latex=r"\frac{1}{n - d}\sum_{i: x_i \in \mathbb{R}} (x_i - \bar x)^2", pattern="scale",
     functions=(np.nanvar,), order=_SPREAD["order"], **_WITHOUT_NAN,
     batch="axes",
+    local=("2 * g * (x - nanmean(x)) / (n - ddof)",),
 )  # fmt: skip
 nanstd = op(
     _nanstd, lambda g, y, x, **params: _std_vjp(g, y, x, where=~np.isnan(x), **params),
@@ -601,6 +611,7 @@ nanstd = op(
     functions=(np.nanstd,), order=_SPREAD["order"], arguments=("x",),
     **{**_WITHOUT_NAN, "policy": f"nan is left out, with gradient 0; {_AT_ZERO}"},
     batch="axes",
+    local=("g * (x - nanmean(x)) / ((n - ddof) * y)",),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------ softmax family
@@ -634,6 +645,7 @@ logsumexp = op(
     policy="-inf, with gradient 0, where all elements are -inf",
     cases=_CASES[:-1],
     batch="axes",
+    local=("g * exp(x - y)",),
 )
 
 
@@ -667,6 +679,7 @@ softmax = op(
     policy="0 everywhere where all elements along the axis are -inf",
     **_ROWWISE,
     batch="axes",
+    local=("y * (g - sum(g * y))",),
 )
 log_softmax = op(
     _log_softmax,
@@ -680,6 +693,7 @@ log_softmax = op(
     policy="-inf everywhere where all elements along the axis are -inf",
     **_ROWWISE,
     batch="axes",
+    local=("g - exp(y) * sum(g)",),
 )
 
 # ------------------------------------------------------------------------------ no derivative

@@ -69,6 +69,7 @@ identity = linear(
     pattern="copy",
     signature="()->()",
     cases=(case((2, 3)), case(())),
+    local=("g",),
 )
 
 
@@ -87,6 +88,7 @@ copy = linear(
     functions=(np.copy,),
     order="x order subok",
     cases=(case((2, 3)), case(())),
+    local=("g",),
 )
 
 
@@ -144,6 +146,7 @@ sum_to = linear(
         case((2, 3), shape=()),
     ),
     batch=_sum_to_batch,
+    local=("'{g}, repeated to the shape of {x}'",),
 )
 
 broadcast_to = linear(
@@ -158,6 +161,7 @@ broadcast_to = linear(
     order="x shape subok",
     cases=(case((3,), shape=(2, 3)), case((2, 1), shape=(4, 2, 3)), case((), shape=(2,))),
     batch=_broadcast_to_batch,
+    local=("'Σ {g} over the repeated axes'",),
 )
 
 
@@ -177,6 +181,7 @@ astype = linear(
     functions=(np.astype,),
     order="x dtype copy device",
     cases=(case((2, 3), dtype=np.float64),),
+    local=("g",),
 )
 
 # ------------------------------------------------------------------------------ new shapes
@@ -203,6 +208,7 @@ reshape = linear(
         case((0, 3), shape=(3, 0)),
     ),
     batch="reshape",
+    local=("'{g}, in the shape of {x}'",),
 )
 
 
@@ -243,6 +249,7 @@ expand_dims = linear(
     functions=(np.expand_dims,),
     cases=(case((2, 3), axis=0), case((2, 3), axis=-1), case((3,), axis=(0, 2))),
     batch="reshape",
+    local=("'{g}, in the shape of {x}'",),
 )
 
 
@@ -261,6 +268,7 @@ squeeze = linear(
     functions=(np.squeeze,),
     cases=(case((1, 3, 1)), case((1, 3, 1), axis=0), case((1, 3, 1), axis=(0, -1))),
     batch="reshape",
+    local=("'{g}, in the shape of {x}'",),
 )
 
 
@@ -324,6 +332,7 @@ transpose = linear(
     functions=(np.transpose, np.permute_dims),
     cases=(case((2, 3)), case((2, 3, 4), axes=(1, 2, 0)), case((2, 3, 4), axes=(-1, 0, 1))),
     batch=_transpose_batch,
+    local=("'{g}, its axes permuted back'",),
 )
 
 
@@ -342,6 +351,7 @@ swapaxes = linear(
     functions=(np.swapaxes,),
     cases=(case((2, 3, 4), axis1=0, axis2=-1),),
     batch="axes",
+    local=("'{g}, the two axes exchanged back'",),
 )
 
 
@@ -363,6 +373,7 @@ moveaxis = linear(
         case((2, 3, 4), source=(0, 1), destination=(1, 2)),
     ),
     batch="axes",
+    local=("'{g}, its axes moved back'",),
 )
 
 # ------------------------------------------------------------------------------ joining and cutting
@@ -425,6 +436,7 @@ concatenate = linear(
         case((0, 3), (2, 3)),
     ),
     batch=_concatenate_batch,
+    local=("'the part of {g} where {arrays} stands'",),
 )
 
 

@@ -124,6 +124,7 @@ unwrap = op(
         case((1,)),
     ),
     batch="axis",
+    local=("g",),
 )
 
 # ------------------------------------------------------------------------------ slopes
@@ -142,6 +143,7 @@ weighted: Op = linear(
     pattern="scale",
     signature="()->()",
     cases=(case((2, 3), weights=np.array([0.5, -1.0, 2.0])),),
+    local=("weights * g",),
 )
 
 
@@ -360,6 +362,7 @@ convolve: Op = op(
     accepts_complex=True,
     functions=(np.convolve,),
     cases=_MODES,
+    local=("'{g} correlated with {v}'", "'{g} correlated with {a}'"),
 )
 
 

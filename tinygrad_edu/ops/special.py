@@ -74,6 +74,7 @@ apply_mask: Op = linear(
         case((0, 3), np.zeros((0, 3), np.bool_)),
     ),
     batch="pointwise",
+    local=("where(mask, scale * g, 0)", ""),
 )
 
 
@@ -289,6 +290,7 @@ scale_gradient = op(
     surrogate=lambda x, *, scale: scale * x,
     cases=(case((2, 3), scale=0.5), case((), scale=-2.0), case((2,), scale=0.0)),
     **_ORDERED,
+    local=("scale * g",),
 )
 gradient_reversal = op(
     _same,
@@ -300,6 +302,7 @@ gradient_reversal = op(
     surrogate=lambda x, *, scale: -scale * x,
     cases=(case((2, 3)), case((), scale=0.1)),
     **_ORDERED,
+    local=("-scale * g",),
 )
 clip_gradient = op(
     _clip_gradient,
@@ -310,6 +313,7 @@ clip_gradient = op(
     surrogate=_same,
     cases=(case((2, 3), limit=100.0), case((), limit=1000.0)),
     **_ORDERED,
+    local=("'{g}, clipped to the limit'",),
 )
 
 
@@ -343,6 +347,7 @@ straight_through = op(
         case(np.array(1), ()),
     ),
     batch="spread",
+    local=("", "g"),
 )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from tinygrad_edu.core.graph import Leaf, tick
 from tinygrad_edu.core.state import copies, fitting, live
+from tinygrad_edu.core.switch import ANNOUNCED, announce, recording
 from tinygrad_edu.core.tensor import Parameter
 from tinygrad_edu.errors import CheckpointError, OptimizerError, users_frame
 
@@ -507,6 +508,8 @@ class Optimizer:
         OptimizerError
             No parameter has a gradient; nothing was changed.
         """
+        if recording.get() & ANNOUNCED:
+            announce(self)
         loss = None if closure is None else closure()
         work = [
             (group, flat, runs)
@@ -584,6 +587,8 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Drop the gradients, so that the next ``backward()`` starts from none."""
+        if recording.get() & ANNOUNCED:
+            announce(self)
         for leaf in self._leaves():
             leaf.grad = None
 
@@ -649,6 +654,18 @@ class Optimizer:
         for number, hook in enumerate(self.hooks):
             state.update((f"hooks/{number}/{name}", each) for name, each in hook.state().items())
         return state
+
+    def holders(self) -> Iterable[tuple[str, dict[str, Any]]]:
+        """Yield what holds the arrays that a step uses, with what stands before their names.
+
+        A capture puts recorders in their places. The arrays of several parameters are flat here.
+        """
+        for front, group in self._fronts():
+            yield front, group.scalars
+            for flat in group.flats:
+                here = f"{front}{flat.values.dtype}/" if len(group.flats) > 1 else front
+                yield here, vars(flat)
+                yield here, flat.slots
 
     def workspace(self) -> dict[str, Array]:
         """Return the arrays that a step writes before it reads them: they are no state."""

@@ -3,7 +3,8 @@
 Knows: modules, optimizers, loaders. Does not know: the nets of ``models/``, the command line.
 Read next: `trainer.py`; then `callbacks.py`, `keep.py` and `logs.py` (files while it runs),
 `resume.py` and `checkpoint.py` (what survives), `metrics.py`, `history.py`, `nonfinite.py` (the
-diagnosis), `finder.py`, `signals.py`, `progress.py`, `curves.py` (the picture), `threads.py`.
+diagnosis), `finder.py`, `signals.py`, `progress.py`, `recorder.py` (histograms while
+it runs), `curves.py` (the picture), `threads.py`.
 """
 
 from tinygrad_edu.train.average import Averaged
@@ -34,6 +35,7 @@ from tinygrad_edu.train.metrics import (
     top,
 )
 from tinygrad_edu.train.progress import Progress
+from tinygrad_edu.train.recorder import Recorder
 from tinygrad_edu.train.search import (
     Choice,
     IntUniform,
@@ -65,6 +67,7 @@ __all__ = [
     "Progress",
     "RateSweep",
     "Record",
+    "Recorder",
     "Results",
     "Run",
     "TensorBoardLog",

@@ -6,19 +6,17 @@ Read next: ``trainer.py``.
 
 from __future__ import annotations
 
-import importlib
-import io
 import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinygrad_edu.core.state import Array
-from tinygrad_edu.errors import DiagramError, TrainingError
-from tinygrad_edu.files import write_whole
+from tinygrad_edu.errors import TrainingError
+from tinygrad_edu.plots import rates as draw_rates
 
 if TYPE_CHECKING:
     from tinygrad_edu.train.trainer import Trainer
@@ -63,49 +61,22 @@ class RateSweep:
         )
 
     def save(self, path: str | os.PathLike[str], *, title: str = "") -> Path:
-        """Draw the losses over the rate, mark the suggestion, write a PNG, and return its path.
+        """Draw the losses over the rate, mark the suggestion, write it, and return its path.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in .png, .svg or .pdf.
+        title : str
+            A line above the picture.
 
         Raises
         ------
         DiagramError
             Matplotlib is not installed; the text says how to install it.
         """
-        try:
-            figures: Any = importlib.import_module("matplotlib.figure")
-            canvases: Any = importlib.import_module("matplotlib.backends.backend_agg")
-        except ImportError as error:
-            raise DiagramError(
-                "the picture needs Matplotlib, which is not installed: "
-                "pip install 'tinygrad_edu[plot]'"
-            ) from error
-        figure = figures.Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-        canvases.FigureCanvasAgg(figure)
-        axes = figure.subplots()
-        axes.plot(
-            self.rates, self.losses, "o", markersize=2.5, markeredgewidth=0, color="#999999",
-            label="each batch",
-        )  # fmt: skip
-        axes.plot(self.rates, self.smoothed, color="#0072b2", linewidth=1.8, label="smoothed")
-        if math.isfinite(self.suggestion):
-            axes.axvline(
-                self.suggestion, color="#d55e00", linewidth=1.3, linestyle="--",
-                label=f"suggestion {self.suggestion:.2g}",
-            )  # fmt: skip
-        low, high = float(self.smoothed.min()), float(self.losses[0])
-        room = max(high - low, 0.1 * abs(high))
-        axes.set_ylim(low - 0.3 * room, high + 0.7 * room)
-        axes.set_xscale("log")
-        axes.set_xlabel("learning rate")
-        axes.set_ylabel("loss")
-        axes.grid(color="#dddddd", linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, loc="upper left")
-        if title:
-            axes.set_title(title, fontsize=12)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png")
-        return write_whole(path, lambda file: file.write(picture.getvalue()))
+        plot = draw_rates(self.rates, self.losses, self.smoothed, self.suggestion, title=title)
+        return plot.save(path)
 
 
 def find_learning_rate(

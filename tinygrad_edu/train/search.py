@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import json
 import math
 import multiprocessing
@@ -33,6 +32,7 @@ import numpy as np
 
 from tinygrad_edu.errors import DataError, DiagramError, TrainingError
 from tinygrad_edu.files import write_whole
+from tinygrad_edu.plots import Plot, side_by_side
 from tinygrad_edu.train.history import History
 from tinygrad_edu.train.threads import one_thread
 
@@ -41,7 +41,6 @@ __all__ = ["Choice", "IntUniform", "LogUniform", "Results", "Run", "Trial", "Uni
 Settings = dict[str, Any]
 FORMAT = "tinygrad_edu search"
 STRATEGIES = ("random", "grid", "halving")
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#555555"
 
 # ------------------------------------------------------------------------------ spaces
 
@@ -375,12 +374,12 @@ class Results:
     def save_curves(
         self, path: str | os.PathLike[str], *, count: int = 20, title: str = ""
     ) -> Path:
-        """Draw the curves of the best trials, five beside each other; write a PNG, return its path.
+        """Draw the curves of the best trials, five beside each other; write it, return its path.
 
         Parameters
         ----------
         path : str or path
-            Ends in .png.
+            Ends in .png, .svg or .pdf.
         count : int
             Trials at most.
         title : str
@@ -391,57 +390,27 @@ class Results:
         DiagramError
             Matplotlib is not installed, or no trial has a curve.
         """
-        figure = self.curves(count=count, title=title)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None})
-        return write_whole(path, lambda file: file.write(picture.getvalue()))
+        return self._plot(count, title).save(path)
 
     def curves(self, *, count: int = 20, title: str = "") -> Any:
         """Return the Matplotlib figure that `save_curves` writes."""
-        try:
-            figures: Any = importlib.import_module("matplotlib.figure")
-            canvases: Any = importlib.import_module("matplotlib.backends.backend_agg")
-        except ImportError as error:
-            raise DiagramError(
-                "the curves need Matplotlib, which is not installed: "
-                "pip install 'tinygrad_edu[plot]'"
-            ) from error
+        return self._plot(count, title).figure
+
+    def _plot(self, count: int, title: str) -> Plot:
         chosen = [trial for trial in self.sorted if trial.curves][:count]
         if not chosen:
             raise DiagramError(
                 "search: no trial has a curve to draw\n"
                 "  fix: let the objective return a History, a list, or call run.report(...)"
             )
-        rows = math.ceil(len(chosen) / 5)
-        figure = figures.Figure(figsize=(10, 1.3 + 1.75 * rows), dpi=120, layout="constrained")
-        canvases.FigureCanvasAgg(figure)
-        grid = figure.subplots(rows, 5, sharex=True, sharey=True, squeeze=False)
         main = self.monitor or "value"
         names = dict.fromkeys(name for trial in chosen for name in trial.curves)
-        order = [name for name in names if name != main][:1] + ([main] if main in names else [])
-        for i, axes in enumerate(grid.flat):
-            if i >= len(chosen):
-                axes.set_visible(False)
-                continue
-            trial = chosen[i]
-            for name in order:
-                points = np.array(trial.curves.get(name, []), np.float64)
-                style = {"color": BLUE} if name == main else {"color": ORANGE, "linestyle": "--"}
-                axes.plot(np.arange(len(points)), points, linewidth=1.4, label=name, **style)
+        lines = [name for name in names if name != main][:1] + ([main] if main in names else [])
+        panels = []
+        for i, trial in enumerate(chosen):
             settings = "\n".join(f"{k} {_shown(v)}" for k, v in trial.settings.items())
-            axes.set_title(f"{i + 1}: {_shown(trial.value)}\n{settings}", fontsize=7.5)
-            axes.tick_params(labelsize=7)
-            axes.grid(color="#dddddd", linewidth=0.6)
-            axes.spines[["top", "right"]].set_visible(False)
-        handles, labels = grid.flat[0].get_legend_handles_labels()
-        labels = [label.replace("_", " ") for label in labels]
-        figure.legend(handles, labels, frameon=False, ncols=len(labels), loc="outside lower center")
-        for axes in grid[-1]:
-            axes.set_xlabel("evaluation", fontsize=8, color=GREY)
-        figure.supylabel(main.replace("_", " "), fontsize=9, color=GREY)
-        if title:
-            figure.suptitle(title, fontsize=11)
-        return figure
+            panels.append((f"{i + 1}: {_shown(trial.value)}\n{settings}", trial.curves))
+        return side_by_side(panels, lines=lines, ylabel=main.replace("_", " "), title=title)
 
     def __repr__(self) -> str:
         return f"Results({len(self.trials)} trials, {len(self.failed)} failed)"

@@ -1,0 +1,340 @@
+"""Equal neighbours drawn once: blocks, unrolled loops, shared parameters, all without recursion."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import Tensor
+from tinygrad_edu.draw import Card, Cluster, Diagram, Edge, Histogram, Line, Picture, draw
+from tinygrad_edu.draw.fold import folded
+from tinygrad_edu.draw.structure import structure_of
+from tinygrad_edu.errors import DiagramError
+from tinygrad_edu.models import DeepConvNet
+from tinygrad_edu.nn import Conv2d, Flatten, Linear, LSTMCell, MaxPool2d, Module, ReLU, Sequential
+
+
+def blocks(count, title="blocks", extra=None):
+    """Blocks of a convolution in a box of its own and a relu; `extra` has one op more."""
+    cards, edges, boxes, before, shape = [Card("x", "input", "x")], [], [], "x", ()
+    for k in range(count):
+        wide, side = 16 * 2**k, 32 // 2**k
+        box, name = f"b{k}", f"{title}.{k}"
+        boxes += [
+            Cluster(box, name, f"Block({wide // 2}, {wide})", "1,000 parameters"),
+            Cluster(f"{box}.conv", f"{name}.conv", "Conv2d", parent=box),
+        ]
+        weight = Line(f"{wide} × {wide // 2} float32", "grey")
+        caption = Line(f"0.{k} ± 1")
+        cards += [
+            Card(f"w{k}", "parameter", f"{name}.weight", lines=(weight,), cluster=f"{box}.conv",
+                 histograms=(Histogram((1.0 + k,) * 12, caption=caption),)),
+            Card(f"c{k}", "op", "conv", cluster=f"{box}.conv", nonfinite=k),
+            Card(f"r{k}", "op", "relu", cluster=box),
+        ]  # fmt: skip
+        edges += [
+            Edge(before, f"c{k}", shape),
+            Edge(f"w{k}", f"c{k}", style="parameter"),
+            Edge(f"c{k}", f"r{k}", (Line(f"10 × {wide} × {side} × {side}"),), width=1 + k / 4),
+        ]
+        shape = (Line(f"10 × {wide} × {side} × {side}"),)
+        before = f"r{k}"
+        if k == extra:
+            cards.append(Card("more", "op", "tanh", cluster=box))
+            edges.append(Edge(before, "more"))
+            before = "more"
+    cards.append(Card("y", "output", "y"))
+    edges.append(Edge(before, "y", (Line(f"10 × {wide} × {side} × {side}"),)))
+    return Picture(tuple(cards), tuple(edges), tuple(boxes))
+
+
+def loop(steps, shared=True):
+    """Return h = tanh(x[t] W + h U), unrolled; every step hands its result to a stack, too."""
+    cards = [Card("x", "input", "x"), Card("h", "constant", "h")]
+    edges, h = [], "h"
+    for t in range(steps):
+        names = ("W", "U") if shared else (f"W{t}", f"U{t}")
+        if t == 0 or not shared:
+            cards += [Card(name, "parameter", name) for name in names]
+        kinds = ("getitem", "matmul", "matmul", "add", "tanh")
+        ids = [f"{t}-{k}" for k in range(5)]
+        cards += [Card(name, "op", kind) for name, kind in zip(ids, kinds, strict=True)]
+        pairs = [("x", 0), (ids[0], 1), (names[0], 1), (h, 2), (names[1], 2)]
+        pairs += [(ids[1], 3), (ids[2], 3), (ids[3], 4)]
+        edges += [Edge(tail, ids[head]) for tail, head in pairs]
+        h = ids[4]
+    cards += [Card("stack", "op", "stack"), Card("y", "output", "y")]
+    edges += [Edge(f"{t}-4", "stack") for t in range(steps)]
+    return Picture(tuple(cards), (*edges, Edge("stack", "y")))
+
+
+def boxes_of(picture):
+    return [(cluster.title, cluster.count) for cluster in picture.clusters]
+
+
+def ends(picture):
+    return [(edge.tail, edge.head) for edge in picture.edges if not edge.recurrent]
+
+
+def chain(titles):
+    """Return a chain of ops, in a box each."""
+    cards = [Card("x", "input", "x")]
+    cards += [Card(f"o{k}", "op", title, cluster=f"b{k}") for k, title in enumerate(titles)]
+    names = [card.id for card in cards]
+    edges = [Edge(a, b) for a, b in pairwise(names)]
+    return cards, edges
+
+
+# ------------------------------------------------------------------------------------ clusters
+
+
+@pytest.mark.acceptance("S12")
+def test_equal_blocks_become_one_with_their_sizes():
+    picture = folded(blocks(3))
+    assert boxes_of(picture) == [("blocks.0–2", 3), ("blocks.0–2.conv", 1)]
+    block = picture.clusters[0]
+    assert block.kind == "Block(8 → 16 → 32, 16 → 32 → 64)"
+    assert block.detail == "channels 16 → 32 → 64, 3,000 parameters"
+    assert [card.id for card in picture.cards] == ["x", "w0", "c0", "r0", "y"]
+    assert ends(picture) == [("x", "c0"), ("w0", "c0"), ("c0", "r0"), ("r0", "y")]
+    assert not any(edge.recurrent for edge in picture.edges)  # each has parameters of its own
+
+
+def test_a_card_that_stands_for_several_says_so():
+    cards = {card.id: card for card in folded(blocks(3)).cards}
+    assert cards["c0"].members == ("c0", "c1", "c2")
+    assert cards["c0"].nonfinite == 0 + 1 + 2
+    assert cards["x"].members == ()
+    weight = cards["w0"]
+    assert weight.title == "blocks.0–2.weight"
+    assert [line.text for line in weight.lines] == [
+        "16 × 8 → 32 × 16 → 64 × 32 float32",
+        "0.0 … 0.2 ± 1",
+    ]
+    assert weight.histograms == ()  # three different ones are no one
+    assert weight.tooltip.startswith("3 in one: blocks.0.weight, blocks.1.weight, ")
+    inside = next(edge for edge in folded(blocks(3)).edges if edge.head == "r0")
+    assert inside.lines[0].text == "10 × C × H × W"
+    assert inside.width == 1.5
+
+
+def test_many_sizes_are_told_by_the_first_and_the_last():
+    assert folded(blocks(5)).clusters[0].kind == "Block(8 → … → 128, 16 → … → 256)"
+
+
+def test_unequal_blocks_stay_apart():
+    picture = folded(blocks(4, extra=1))
+    assert [t for t in boxes_of(picture) if "conv" not in t[0]] == [
+        ("blocks.0", 1),
+        ("blocks.1", 1),
+        ("blocks.2–3", 2),
+    ]
+
+
+def test_other_attribute_names_are_another_structure():
+    cards, edges = chain(["linear"] * 3)
+    names = ("query", "key", "value")
+    picture = Picture(
+        tuple(cards), tuple(edges), tuple(Cluster(f"b{k}", f"net.{n}") for k, n in enumerate(names))
+    )
+    assert folded(picture) is picture
+
+
+@pytest.mark.parametrize(
+    "expand",
+    [("blocks.1",), "blocks.1", lambda cluster: cluster.title == "blocks.1", ("*.1.conv",)],
+)
+def test_some_are_opened(expand):
+    picture = folded(blocks(5), expand)
+    assert [t for t in boxes_of(picture) if "conv" not in t[0]] == [
+        ("blocks.0", 1),
+        ("blocks.1", 1),
+        ("blocks.2–4", 3),
+    ]
+    assert ("r0", "c1") in ends(picture)
+    assert ("r1", "c2") in ends(picture)
+
+
+def test_a_title_that_nothing_has_is_refused():
+    with pytest.raises(DiagramError, match=r"'blok'\n.*take some of these: blocks.0, "):
+        folded(blocks(3), ("blok",))
+
+
+def test_nothing_to_fold_gives_the_picture_itself(net):
+    assert folded(net) is net
+
+
+def test_blocks_of_blocks_are_folded_twice():
+    cards, boxes = [Card("x", "input", "x")], []
+    for k in range(3):
+        boxes.append(Cluster(f"s{k}", f"stage.{k}"))
+        for i in range(2):
+            boxes.append(Cluster(f"b{k}{i}", f"stage.{k}.block.{i}", parent=f"s{k}"))
+            cards.append(Card(f"o{k}{i}", "op", "relu", cluster=f"b{k}{i}"))
+    names = [card.id for card in cards]
+    edges = tuple(Edge(a, b) for a, b in pairwise(names))
+    picture = folded(Picture(tuple(cards), edges, tuple(boxes)))
+    assert boxes_of(picture) == [("stage.0–2", 3), ("stage.0–2.block.0–1", 2)]
+    assert picture.cards[1].members == tuple(names[1:])
+    assert len([edge for edge in picture.edges if not edge.recurrent]) == 1
+
+
+def test_parallel_heads_are_folded_too():
+    cards = [
+        Card("x", "input", "x"),
+        *(Card(f"h{k}", "op", "mul", cluster=f"b{k}") for k in range(4)),
+    ]
+    cards.append(Card("cat", "op", "concatenate"))
+    edges = [Edge("x", f"h{k}") for k in range(4)] + [Edge(f"h{k}", "cat") for k in range(4)]
+    heads = tuple(Cluster(f"b{k}", f"head.{k}") for k in range(4))
+    picture = folded(Picture(tuple(cards), tuple(edges), heads))
+    assert boxes_of(picture) == [("head.0–3", 4)]
+    assert ends(picture) == [("x", "h0"), ("h0", "cat")]
+
+
+def test_both_factors_of_a_square_stay():
+    cards, edges = chain(["multiply"] * 3)
+    doubled = tuple(edge for edge in edges for _ in range(2))
+    boxes = tuple(Cluster(f"b{k}", f"sq.{k}") for k in range(3))
+    picture = folded(Picture(tuple(cards), doubled, boxes))
+    assert ends(picture) == [("x", "o0"), ("x", "o0")]
+
+
+# --------------------------------------------------------------------------------------- loops
+
+
+@pytest.mark.acceptance("S12")
+def test_an_unrolled_loop_is_one_step_that_goes_back():
+    picture = folded(loop(100))
+    assert boxes_of(picture) == [("step", 100)]
+    assert [card.id for card in picture.cards if card.role == "parameter"] == ["W", "U"]
+    assert {card.cluster for card in picture.cards if card.role == "op"} == {"fold-1", None}
+    back = [edge for edge in picture.edges if edge.recurrent]
+    assert [(edge.tail, edge.head, edge.lines[0].text) for edge in back] == [
+        ("0-4", "0-2", "100 steps")
+    ]
+    assert ends(picture).count(("0-4", "stack")) == 1
+    assert ends(picture).count(("x", "0-0")) == 1
+    structure_of(picture)  # no circle
+
+
+def test_steps_with_parameters_of_their_own_do_not_go_back():
+    picture = folded(loop(6, shared=False))
+    assert boxes_of(picture) == [("repeated", 6)]
+    assert not any(edge.recurrent for edge in picture.edges)
+    assert {
+        card.title: len(card.members) for card in picture.cards if card.role == "parameter"
+    } == {
+        "W0–5": 6,
+        "U0–5": 6,
+    }
+    assert [c.cluster for c in picture.cards if c.role == "parameter"] == ["fold-1"] * 2
+
+
+def test_a_few_equal_operations_are_no_loop():
+    picture = loop(2)
+    assert folded(picture) is picture
+
+
+def test_a_loop_is_cut_where_its_parameters_change():
+    picture = loop(10)
+    late = {f"{t}-1" for t in range(5, 10)}
+    edges = tuple(
+        Edge("V", e.head) if e.tail == "W" and e.head in late else e for e in picture.edges
+    )
+    cards = (Card("V", "parameter", "W"), *picture.cards)
+    found = folded(Picture(cards, edges))
+    # Twice five steps: W belongs to the first five, V to the others, U to all.
+    assert sorted(count for _, count in boxes_of(found)) == [2, 5]
+    assert {c.id: c.members for c in found.cards if c.role == "parameter"} == {
+        "W": ("W", "V"),
+        "U": (),
+    }
+
+
+def test_a_picture_whose_cards_are_in_any_order():
+    picture = blocks(4)
+    backwards = Picture(tuple(reversed(picture.cards)), picture.edges, picture.clusters)
+    assert boxes_of(folded(backwards)) == boxes_of(folded(picture))
+
+
+def test_two_runs_give_equal_bytes():
+    first, second = (Diagram(folded(loop(30))).source for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("steps", [20_000])
+def test_a_hundred_thousand_cards(steps):
+    assert len(folded(loop(steps)).cards) == 11
+
+
+def test_deep_boxes_and_long_chains_need_no_recursion():
+    depth = 3000
+    boxes = tuple(
+        Cluster(f"b{k}", "net" + f".{k}", parent=f"b{k - 1}" if k else None) for k in range(depth)
+    )
+    cards = (Card("x", "input", "x"), Card("o", "op", "relu", cluster=f"b{depth - 1}"))
+    picture = Picture(cards, (Edge("x", "o"),), boxes)
+    assert folded(picture) is picture
+    names = [str(k) for k in range(20_000)]
+    ops = (Card("x", "input", "x"), *(Card(name, "op", "sin") for name in names))
+    edges = tuple(Edge(a, b) for a, b in zip(("x", *names), names, strict=False))
+    found = folded(Picture(ops, edges))
+    assert boxes_of(found) == [("step", 20_000)]
+
+
+# ----------------------------------------------------------------------------------- real nets
+
+
+class Block(Module):
+    def __init__(self, channels, maps):
+        self.conv, self.act, self.pool = Conv2d(channels, maps, 3, padding=1), ReLU(), MaxPool2d(2)
+
+    def forward(self, x):
+        return self.pool(self.act(self.conv(x)))
+
+
+class Net(Module):
+    def __init__(self):
+        self.blocks = Sequential(Block(1, 4), Block(4, 8), Block(8, 16))
+        self.flat, self.out = Flatten(), Linear(16, 10)
+
+    def forward(self, x):
+        return self.out(self.flat(self.blocks(x)))
+
+
+@pytest.mark.parametrize("level", ["op", "module"])
+def test_blocks_of_a_net(level):
+    net = Net()
+    picture = draw(net, 2, 1, 8, 8, level=level, fold=True).picture
+    block = next(cluster for cluster in picture.clusters if cluster.count > 1)
+    assert (block.title, block.count, block.kind) == ("blocks.0–2", 3, "Block")
+    assert block.detail.startswith("channels 4 → 8 → 16, ")
+    whole = draw(net, 2, 1, 8, 8, level=level, fold=False).picture
+    assert all(cluster.count == 1 for cluster in whole.clusters)
+    assert len(whole.cards) > len(picture.cards)
+    for engine in ("dot", "own"):
+        assert "× 3" in draw(net, 2, 1, 8, 8, level=level, fold=True, engine=engine).svg
+
+
+def test_a_net_without_equal_neighbours_is_whole():
+    picture = draw(DeepConvNet(), 1, 1, 28, 28, level="op", fold=True).picture
+    members = [name for card in picture.cards for name in card.members]
+    assert len(members) == len(set(members))
+
+
+def test_a_cell_that_is_called_in_a_loop():
+    class Reader(Module):
+        def __init__(self):
+            self.cell, self.out = LSTMCell(3, 4), Linear(4, 1)
+
+        def forward(self, x):
+            state = None
+            for t in range(x.shape[1]):
+                state = self.cell(x[:, t], state)
+            return self.out(state[0])
+
+    picture = draw(Reader(), Tensor(np.ones((2, 12, 3), np.float32)), level="op", fold=True).picture
+    assert max(cluster.count for cluster in picture.clusters) in (11, 12)
+    assert sum(card.role == "parameter" for card in picture.cards) == 5
+    assert any(edge.recurrent for edge in picture.edges)

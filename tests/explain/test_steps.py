@@ -1,0 +1,182 @@
+"""The steps of a sweep: their order, their numbers, and how they are worded."""
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import Tensor, nn
+from tinygrad_edu.core.op import OPS
+from tinygrad_edu.draw.reading import read
+from tinygrad_edu.errors import DiagramError, FreedGraphError
+from tinygrad_edu.explain.steps import forward_steps, steps
+
+
+def leaf(name, value):
+    return Tensor(value, requires_grad=True, name=name)
+
+
+def totals(found):
+    """Return the last total of every input: its gradient at the chosen element."""
+    return {c.name: (c.element, c.total) for step in found for c in step.contributions}
+
+
+def test_steps_go_back_from_the_output_and_say_the_chain_rule_in_numbers():
+    a, b = leaf("a", 2.0), leaf("b", -3.0)
+    c = a * b
+    d = c + b
+    first, second = steps(d)
+    assert (first.number, first.count, first.name, first.op) == (1, 2, "d", "add")
+    assert (second.name, second.formula, second.incoming) == ("c", "a b", 1.0)
+    to_a, to_b = second.contributions
+    assert (to_a.local, to_a.incoming, to_a.value, to_a.complete) == (-3.0, 1.0, -3.0, True)
+    assert (to_b.before, to_b.value, to_b.total, to_b.later) == (1.0, 2.0, 3.0, True)
+    assert str(second).splitlines()[1:] == [
+        "  arrives  ∂d/∂c = +1 from d",
+        "  passes   to a: ∂c/∂a = b = −3, times +1 = −3 (complete)",
+        "           to b: ∂c/∂b = a = 2, times +1 = +2 (+1 so far, so +3; complete)",
+    ]
+    assert "test_steps.py" in second.line
+
+
+def test_a_step_says_from_where_more_is_to_come():
+    x = leaf("x", 3.0)
+    y = x * x
+    z = y + x
+    first, _ = steps(z)
+    to_x = first.contributions[1]
+    assert not to_x.complete
+    assert to_x.waiting == ("y",)
+    assert "more to come from y" in str(first)
+
+
+def test_gradients_that_arrive_from_several_rows_are_listed():
+    x = leaf("x", 3.0)
+    h = x * 2.0
+    y = h * h
+    found = steps(y)
+    assert [(part.consumer, part.value) for part in found[1].parts] == [("y", 6.0), ("y", 6.0)]
+    assert "= +12 = +6 from y, +6 from y" in str(found[1])
+
+
+def test_totals_are_the_gradients_of_the_engine():
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.Linear(4, 5, rng=rng), nn.Tanh(), nn.Linear(5, 3, rng=rng))
+    for name, parameter in model.named_parameters():
+        parameter.name = name
+    x = rng.random((6, 4), dtype=np.float32)
+    loss = nn.CrossEntropyLoss()(model(x), rng.integers(0, 3, 6))
+    found = totals(steps(loss))
+    assert all(parameter.grad is None for parameter in model.parameters())
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        place, total = found[name]
+        assert total == pytest.approx(parameter.grad[place], rel=1e-6)
+        assert abs(total) == pytest.approx(np.abs(parameter.grad).max(), rel=1e-6)
+
+
+def test_where_one_product_is_the_whole_its_factors_multiply_to_it():
+    rng = np.random.default_rng(0)
+    w = leaf("w", rng.normal(size=(4, 5)))
+    h = np.tanh(w)
+    loss = (h**2).mean()
+    for step in steps(loss):
+        for each in step.contributions:
+            assert each.local * each.incoming == pytest.approx(each.value)
+
+
+def test_a_longer_sum_of_products_is_not_told_as_one():
+    rng = np.random.default_rng(0)
+    w, b = leaf("w", rng.normal(size=(3, 2))), leaf("b", np.zeros(2))
+    y = rng.normal(size=(6, 3)) @ w + b
+    (add, matmul) = steps(y.sum())[1:]
+    assert add.contributions[1].local is None
+    assert "∂y/∂b = 1, times the gradient, summed = +6" in str(add)
+    assert matmul.contributions[0].local is None
+
+
+def test_a_row_that_no_gradient_reaches_has_no_step():
+    x = leaf("x", 3.0)
+    y = np.where(np.array(True), x * 2.0, 1.0)
+    assert [step.op for step in steps(y)] == ["where", "multiply"]
+    constant = Tensor(1.0)
+    assert steps(constant) == ()
+
+
+def test_the_seed_is_what_the_sweep_begins_with():
+    x = leaf("x", np.arange(3.0))
+    (step,) = steps(x * 2.0, seed=np.array([0.0, 5.0, 1.0]))
+    assert step.incoming == 5.0
+    assert step.element == (1,)
+    assert [(part.consumer, part.value) for part in step.parts] == [("seed", 5.0)]
+
+
+def test_complex_gradients_are_those_that_users_know():
+    z = leaf("z", 1.0 + 2.0j)
+    y = np.abs(z * z) ** 2
+    (place, total), _ = totals(steps(y))["z"], y.backward()
+    assert place == ()
+    assert total == pytest.approx(z.grad.item())
+
+
+def test_what_is_no_number_is_the_element_that_is_looked_at():
+    x = leaf("x", np.array([9.0, np.nan, 4.0]))
+    assert totals(steps((x * x).sum()))["x"][0] == (1,)
+
+
+def test_forward_steps_say_what_was_computed_of_what():
+    a, b = leaf("a", 2.0), leaf("b", -3.0)
+    c = a * b
+    d = c + 1.0
+    first, second = forward_steps(d)
+    assert (first.name, first.formula, first.value) == ("c", "a b", "−6")
+    assert first.inputs == (("a", "2"), ("b", "−3"))
+    assert "d = c + 1 = −5" in str(second)
+    assert forward_steps(read("test", d)) == (first, second)
+
+
+def test_a_value_that_was_not_kept_is_told_by_its_shape():
+    w = leaf("w", np.ones((5, 5)))
+    y = (w + 1.0) + 2.0
+    assert [step.value for step in forward_steps(y)] == ["5 × 5 float64"] * 2
+
+
+def test_steps_are_the_same_in_every_run():
+    def told():
+        x = leaf("x", np.arange(6.0).reshape(2, 3))
+        y = np.exp(x).sum()
+        return [*map(str, steps(y)), *map(str, forward_steps(y))]
+
+    assert told() == told()
+
+
+def test_what_has_no_graph_is_refused_in_words():
+    with pytest.raises(DiagramError, match="expected a Tensor"):
+        steps(3.0)
+    x = leaf("x", 3.0)
+    y = x * x
+    y.backward()
+    with pytest.raises(FreedGraphError):
+        steps(y)
+
+
+def test_hooks_are_not_called_for_local_derivatives():
+    x = leaf("x", 3.0)
+    y = x * x
+    called = []
+    x.register_hook(lambda g: called.append(float(g)))
+    steps(y)
+    assert len(called) <= 1  # by the one sweep
+
+
+@pytest.mark.parametrize("name", ["conv2d", "lstm_scan", "batch_norm", "softmax_cross_entropy"])
+def test_fused_rows_have_steps(name):
+    row = OPS[name]
+    case = row.cases[0]
+    rng = np.random.default_rng(0)
+    arrays = [
+        leaf(f"x{i}", rng.uniform(0.1, 0.9, each)) if isinstance(each, tuple) else each
+        for i, each in enumerate(case.arrays)
+    ]
+    result = row(*arrays, **case.params)
+    found = steps(result)
+    assert totals(found)
+    assert all(str(step) for step in found)

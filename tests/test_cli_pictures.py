@@ -1,0 +1,118 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygrad_edu.cli import main
+
+MODEL = """
+import numpy as np
+from tinygrad_edu import Tensor
+from tinygrad_edu.nn import Embedding, Linear, Module, ReLU, Sequential
+
+class Words(Module):
+    def __init__(self, rng=None):
+        self.table, self.last = Embedding(7, 4, rng=rng), Linear(4, 2, rng=rng)
+
+    def forward(self, ids):
+        return self.last(self.table(ids).mean(axis=1))
+
+def build():
+    return Sequential(Linear(6, 5, rng=0), ReLU(), Linear(5, 2, rng=1))
+
+model = build()
+w = Tensor(3.0, requires_grad=True, name="w")
+square = w * w
+number = 7
+
+class Broken(Module):
+    def forward(self, x):
+        return x.no_such_thing
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "net.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["model", "build"])
+def test_a_model_is_drawn_by_its_name(place, capsys, name):
+    assert main(["draw", f"net.py:{name}", "--input", "3,6"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{name}.svg"
+    drawn = (place / f"{name}.svg").read_text()
+    assert drawn.startswith("<svg")
+    assert "Linear(6, 5" in drawn
+
+
+def test_the_suffix_is_the_format_and_a_dash_is_text(place, capsys):
+    assert main(["draw", "net.py:model", "--input", "3,6", "--out", "it.json"]) == 0
+    assert json.loads((place / "it.json").read_text())["cards"]
+    capsys.readouterr()
+    assert main(["draw", "net.py:model", "--input", "3,6", "--out", "-", "--grad"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("model\n")
+    assert "gradient" in said
+
+
+def test_ids_are_for_models_that_read_words(place, capsys):
+    assert main(["draw", "net.py:Words", "--input", "2,3", "--ids", "7", "--out", "-"]) == 0
+    assert "Embedding(7, 4)" in capsys.readouterr().out
+
+
+def test_a_tensor_needs_no_input(place, capsys):
+    assert main(["draw", "net.py:square", "--out", "-"]) == 0
+    assert "9" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["net.py:model"], "--input 100,784"),
+        (["net.py:square", "--input", "3"], "takes no --input"),
+        (["net.py:number"], "is a int; expected a Module"),
+        (["net.py:nothing"], "defines no 'nothing'"),
+        (["net.py:Broken", "--input", "3"], "net.py:23: return x.no_such_thing"),
+        (["net.py:model", "--input", "3,6", "--out", "it.gif"], "suffix"),
+        (["net.py:model", "--input", "3,x"], "invalid"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_and_leaves_nothing(place, capsys, arguments, said):
+    before = set(os.listdir(place))
+    try:
+        code = main(["draw", *arguments])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert said in capsys.readouterr().err
+    assert set(os.listdir(place)) - before <= {"__pycache__"}
+
+
+def test_a_picture_is_drawn_where_there_is_no_program(place):
+    environment = {**os.environ, "PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "tinygrad_edu", "draw", "net.py:model", "--input", "3,6"]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "model.svg"
+    assert "dot was not found" in done.stdout
+    assert (place / "model.svg").read_text().startswith("<svg")
+
+
+def test_a_run_is_explained_over_its_first_iterations(place, capsys):
+    train = ["train", "--iterations", "30", "--quiet", "--out", "run"]
+    assert main(train) == 0
+    capsys.readouterr()
+    assert main(["explain", "run", "--steps", "10"]) == 0
+    assert capsys.readouterr().out == "run/backprop.html\n"
+    page = (place / "run" / "backprop.html").read_text()
+    assert "Backward pass of 784-50-10" in page
+    assert "step 10" in page
+    assert main(["explain", "run", "--steps", "0", "--out", "still.html"]) == 0
+    assert "step 10" not in (place / "still.html").read_text()
+    assert main(["explain", "nowhere"]) == 2
+    assert "no run folder nowhere" in capsys.readouterr().err

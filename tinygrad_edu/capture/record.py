@@ -1,0 +1,232 @@
+"""Capturing: a function is run with recorders in place of its arrays, more than once.
+
+Knows: which runs there are, and what a program is made of. Does not know: how arrays are found
+(``owners.py``) and replaced (``run.py``), what NumPy's calls mean, nor the text. Start at
+`capture`.
+
+The runs
+--------
+The first run is an ordinary one, in which whoever owns arrays is announced: tensors, modules and
+optimizers. Then two runs are recorded, one with no gradients in the leaves and one with zeros, and
+compared call by call and constant by constant. A last ordinary run, from the same state, has to
+give what the program gives, to the bit. After each run all contents are put back, so that a capture
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.capture.arguments import Arguments, is_fortran
+from tinygrad_edu.capture.owners import Owners, discover
+from tinygrad_edu.capture.program import Bound, Effect, Fact, Program, Variable
+from tinygrad_edu.capture.run import Run, difference
+from tinygrad_edu.capture.source import write
+from tinygrad_edu.capture.tape import mapped, same
+from tinygrad_edu.core.tensor import Tensor
+from tinygrad_edu.errors import CaptureError, demand_callable, users_line
+from tinygrad_edu.optim.optimizer import Optimizer
+
+__all__ = ["capture"]
+
+Array = np.ndarray[Any, Any]
+
+
+def capture(function: Callable[..., Any], *examples: Any) -> Program:
+    """Return a function of arrays, or a whole training step, as a straight-line NumPy program.
+
+    Parameters
+    ----------
+    function : callable
+        What to write down: NumPy or the engine, with ``backward()`` and an optimizer's step if
+        there are any. It is run a few times; the state is put back after each.
+    *examples : ndarray, Tensor, or tree of them
+        Arguments for it. The program is one for their shapes and dtypes.
+
+    Returns
+    -------
+    Program
+        ``program(*arguments)`` does what the function does, bit for bit, without the engine;
+        ``program.source`` is the text that it runs.
+
+    Raises
+    ------
+    CaptureError
+        The function cannot be written down so that the program would be right for other numbers:
+        it decides by numbers, draws at random, changes arrays that are not its own, or keeps values
+        of the run. The error names the line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_edu import Tensor
+    >>> def slope(x):
+    ...     x = Tensor(x, requires_grad=True)
+    ...     y = np.sum(x * x)
+    ...     y.backward()
+    ...     return x.grad
+    >>> program = capture(slope, np.array([1.0, 2.0]))
+    >>> program(np.array([3.0, 4.0]))
+    array([6., 8.])
+    """
+    demand_callable(function, "capture")
+    arguments = Arguments(function, examples)
+    owners = discover(function, arguments)
+    first, second = (Run(function, arguments, owners, zeros) for zeros in (False, True))
+    begins = difference(first, second) is not None
+    if begins:  # the gradients that are there matter, or the function is not the same every time
+        unlike = difference(first, Run(function, arguments, owners, False))
+        if unlike is not None:
+            raise CaptureError(unlike)
+    program = _program(function, arguments, owners, first, begins)
+    _verify(function, arguments, owners, program)
+    return program
+
+
+def _program(
+    function: Callable[..., Any], arguments: Arguments, owners: Owners, run: Run, begins: bool
+) -> Program:
+    """Return the program of a run."""
+    name = getattr(function, "__name__", type(function).__name__)
+    name = name if name.isidentifier() else "program"
+    left = {
+        id(tensor): run.gradients[id(tensor)]
+        for tensor in owners.arrays_of_leaves()
+        if run.gradients[id(tensor)] is not ...
+    }
+    values = run.tape.values
+    returned = {
+        owners.names[key]: ref.number
+        for key, ref in left.items()
+        if ref is not None and values[ref.number].kind != "state"
+    }
+    text = write(
+        name, run.tape, run.inputs, run.result, returned, run.spare, _heading(function, name)
+    )
+    state = [
+        Bound(text.names[number], array, tuple(holders))
+        for number, (array, holders) in run.state.items()
+        if number in text.names
+    ]
+    written = {values[n].home for call in run.tape.calls for n in call.writes}
+    effects = [
+        Effect(
+            tensor,
+            owners.names[id(tensor)],
+            _kind_of_gradient(left.get(id(tensor), ...), values),
+            begins,
+            any(
+                array is tensor._data and values[n].home in written
+                for n, (array, _) in run.state.items()
+            ),
+            tensor.node.buffer,  # type: ignore[union-attr]  # leaves have one
+        )
+        for tensor in owners.arrays_of_leaves()
+    ]
+    variables = [
+        Variable(
+            text.names[number],
+            values[number].shape,
+            values[number].dtype,
+            "F" if is_fortran(arguments.array(i)) else "C",
+        )
+        for i, number in zip(arguments.order, run.inputs, strict=True)
+    ]
+    given = list(arguments.leaves)
+    for i, variable in zip(arguments.order, variables, strict=True):
+        given[i] = variable
+    used = {n for n in text.mentioned if n in run.tape.constants}
+    return Program(
+        name,
+        text,
+        variables,
+        given,
+        (arguments.examples, arguments.rebuild),
+        state,
+        text.returned,
+        [run.tape.constants[n] for n in used],
+        effects,
+        list(_facts(owners)),
+    )
+
+
+def _facts(owners: Owners) -> Iterator[Fact]:
+    """Yield what a program is built on, besides arrays."""
+    for module in owners.modules:
+        what = f"the mode of {type(module).__name__}, train() or eval(),"
+        yield Fact(what, partial(getattr, module, "training"), module.training)
+    for tensor in owners.tensors:
+        what = f"whether {owners.names[id(tensor)]} wants a gradient"
+        yield Fact(what, partial(getattr, tensor, "requires_grad"), tensor.requires_grad)
+    for optimizer in owners.optimizers:
+        what = f"the list of hooks or groups of {type(optimizer).__name__}"
+        look = partial(_parts_of, optimizer)
+        yield Fact(what, look, look())
+
+
+def _parts_of(optimizer: Optimizer) -> tuple[list[Any], list[Any]]:
+    """Return the hooks and the groups of an optimizer."""
+    return list(optimizer.hooks), list(optimizer.groups)
+
+
+def _kind_of_gradient(left: Any, values: Sequence[Any]) -> str | None:
+    if left is ...:
+        return None
+    if left is None:
+        return "none"
+    return "state" if values[left.number].kind == "state" else "result"
+
+
+def _heading(function: Callable[..., Any], name: str) -> str:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    where = "" if code is None else f" of {os.path.basename(code.co_filename)}"
+    number = "" if code is None else f", line {code.co_firstlineno}"
+    text = f"Return what {name}(){where}{number} returns, recorded as straight-line NumPy."
+    return re.sub(r'[\\"\r\n]', " ", text)
+
+
+def _verify(
+    function: Callable[..., Any], arguments: Arguments, owners: Owners, program: Program
+) -> None:
+    """Run the function and the program from the same state; refuse if they differ in any bit."""
+    runs: tuple[Callable[[], Any], ...] = (
+        partial(arguments.call, function, lambda _i, array: array),
+        partial(program, *arguments.examples),
+    )
+    ends = [_end_of(run, owners, program) for run in runs]
+    for expected, got in zip(*ends, strict=True):
+        if not same(expected, got):
+            worst = ""
+            if expected.shape == got.shape and expected.dtype.kind in "fc" and expected.size:
+                worst = f", by up to {np.nanmax(np.abs(expected - got)):.2g}"
+            raise CaptureError(
+                f"capture: the program gives other numbers than the function{worst}\n"
+                f"  at {users_line()}\n  fix: look for state that the engine does not know of: the "
+                "function may count, or keep arrays of its own"
+            )
+
+
+def _end_of(run: Callable[[], Any], owners: Owners, program: Program) -> list[Array]:
+    """Return what a run returns, and leaves in the state and the leaves; all is put back."""
+    leaves = owners.arrays_of_leaves()
+    for tensor in leaves:
+        tensor.grad = None
+    found: list[Array] = []
+
+    def keep(part: Any) -> None:
+        found.append(np.array(part._data if isinstance(part, Tensor) else part))
+
+    try:
+        mapped(keep, run())
+        mapped(keep, program.state)
+        mapped(keep, [np.nan if tensor.grad is None else tensor.grad for tensor in leaves])
+    finally:
+        owners.put_back()
+    return found

@@ -1,0 +1,202 @@
+"""A short text with formulas, written once and shown as text, Markdown, LaTeX or HTML.
+
+Knows: headings, lines, lists, and how each form escapes what is not its own. Does not know: what
+is explained. Read ``explanation.py`` next.
+"""
+
+from __future__ import annotations
+
+import html as html_rules
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinygrad_edu.draw.words import clean
+from tinygrad_edu.mathematics import Formula
+from tinygrad_edu.mathematics.expression import escaped
+
+__all__ = [
+    "Block",
+    "Bullets",
+    "Code",
+    "Heading",
+    "Line",
+    "Piece",
+    "html",
+    "latex",
+    "markdown",
+    "text",
+]
+
+
+@dataclass(frozen=True)
+class Code:
+    """A piece of a line in the letters of a program."""
+
+    text: str
+
+
+Piece = str | Formula | Code
+"""What a line is made of: words, mathematics, a line of a program."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading."""
+
+    text: str
+
+
+@dataclass(frozen=True, init=False)
+class Line:
+    """A line of words and formulas."""
+
+    pieces: tuple[Piece, ...]
+
+    def __init__(self, *pieces: Piece) -> None:
+        object.__setattr__(self, "pieces", pieces)
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """Lines that are a list."""
+
+    lines: tuple[Line, ...]
+
+
+Block = Heading | Line | Bullets
+
+LONGEST = 2000  # characters of one piece; a user's line may be longer
+
+
+def _said(piece: Piece) -> str:
+    return clean(piece if isinstance(piece, str) else piece.text, LONGEST)
+
+
+def _words(words: str) -> str:
+    """Return words with what is harmful taken out, and the spaces at their ends kept."""
+    left, right = words[: len(words) - len(words.lstrip())], words[len(words.rstrip()) :]
+    return f"{left}{clean(words, LONGEST)}{right}" if words.strip() else words
+
+
+# ------------------------------------------------------------------------------ text
+
+
+def text(blocks: Sequence[Block]) -> str:
+    """Return blocks for a terminal."""
+    lines: list[str] = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            lines += ["", _said(block.text)] if lines else [_said(block.text)]
+        elif isinstance(block, Line):
+            lines.append(f"  {_line_text(block)}")
+        else:
+            lines += [f"    {_line_text(line)}" for line in block.lines]
+    return "\n".join(lines)
+
+
+def _line_text(line: Line) -> str:
+    return "".join(_words(p) if isinstance(p, str) else _said(p) for p in line.pieces)
+
+
+# ------------------------------------------------------------------------------ Markdown
+
+
+def markdown(blocks: Sequence[Block]) -> str:
+    """Return blocks as Markdown, formulas between dollars."""
+    parts = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            parts.append(f"#### {_marked(_said(block.text))}")
+        elif isinstance(block, Line):
+            parts.append(_line_markdown(block))
+        else:
+            parts.append("\n".join(f"- {_line_markdown(line)}" for line in block.lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _line_markdown(line: Line) -> str:
+    parts = []
+    for piece in line.pieces:
+        if isinstance(piece, str):
+            parts.append(_marked(_words(piece)))
+        elif isinstance(piece, Code):
+            said = _said(piece)
+            ticks = "`" * (1 + max((len(run) for run in re.findall("`+", said)), default=0))
+            space = " " if "`" in said else ""
+            parts.append(f"{ticks}{space}{said}{space}{ticks}")
+        else:
+            parts.append(f"${clean(piece.latex, LONGEST)}$")
+    return "".join(parts)
+
+
+def _marked(words: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|$])", r"\\\1", words)
+
+
+# ------------------------------------------------------------------------------ LaTeX
+
+
+def latex(blocks: Sequence[Block]) -> str:
+    """Return blocks as the source of a piece of a LaTeX document."""
+    parts = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            parts.append(rf"\paragraph{{{_escaped(_said(block.text))}}}")
+        elif isinstance(block, Line):
+            parts.append(rf"{_line_latex(block)}\par")
+        else:
+            items = "\n".join(rf"  \item {_line_latex(line)}" for line in block.lines)
+            parts.append(f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}")
+    return "\n".join(parts) + "\n"
+
+
+def _line_latex(line: Line) -> str:
+    parts = []
+    for piece in line.pieces:
+        if isinstance(piece, str):
+            parts.append(_escaped(_words(piece)))
+        elif isinstance(piece, Code):
+            parts.append(rf"\texttt{{{_escaped(_said(piece))}}}")
+        else:
+            parts.append(rf"\({clean(piece.latex, LONGEST)}\)")
+    return "".join(parts)
+
+
+_SIGNS = {"−": "$-$", "·": r"$\cdot$", "∂": r"$\partial$", "Δ": r"$\Delta$", "Σ": r"$\Sigma$",
+          "×": r"$\times$", "∞": r"$\infty$", "→": r"$\to$", "≈": r"$\approx$"}  # fmt: skip
+
+
+def _escaped(words: str) -> str:
+    plain = escaped(words).replace(r"\^", r"\^{}").replace(r"\~", r"\~{}")
+    plain = plain.replace(r"\backslash ", r"\textbackslash{}")
+    return "".join(_SIGNS.get(sign, sign) for sign in plain)
+
+
+# ------------------------------------------------------------------------------ HTML
+
+
+def html(blocks: Sequence[Block]) -> str:
+    """Return blocks as a fragment of a page, formulas in MathML."""
+    parts = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            parts.append(f"<h4>{html_rules.escape(_said(block.text))}</h4>")
+        elif isinstance(block, Line):
+            parts.append(f"<p>{_line_html(block)}</p>")
+        else:
+            items = "".join(f"<li>{_line_html(line)}</li>" for line in block.lines)
+            parts.append(f"<ul>{items}</ul>")
+    return f'<section class="tg-explanation">{"".join(parts)}</section>'
+
+
+def _line_html(line: Line) -> str:
+    parts = []
+    for piece in line.pieces:
+        if isinstance(piece, str):
+            parts.append(html_rules.escape(_words(piece)))
+        elif isinstance(piece, Code):
+            parts.append(f"<code>{html_rules.escape(_said(piece))}</code>")
+        else:
+            parts.append(piece.mathml)
+    return "".join(parts)

@@ -1,0 +1,437 @@
+"""A small change pushed forward through a graph: the meaning of a derivative, in numbers.
+
+Knows: readings, replays and tangents. Does not know: reverse sweeps. Every row is computed once
+more with the changed value, and what comes of it stands beside derivative × change; then the same
+is done for smaller and smaller changes, to see what is gained and what rounding takes away. Read
+``steps.py`` for the way back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.forward import push
+from tinygrad_edu.core.graph import Node
+from tinygrad_edu.core.tensor import Tensor, constant, handle
+from tinygrad_edu.draw.formula import formula
+from tinygrad_edu.draw.reading import Reading, read
+from tinygrad_edu.errors import ExplanationError
+from tinygrad_edu.explain.replay import replay, values
+from tinygrad_edu.explain.steps import element, largest, spelled
+from tinygrad_edu.mathematics import number, signed
+
+__all__ = ["Change", "Delta", "Trial", "delta"]
+
+Array = np.ndarray[Any, Any]
+Index = tuple[int, ...]
+
+SHOWN = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-12)
+"""The changes of the table; the picture has every power of ten down to the last."""
+
+DRAWN = tuple(10.0**-k for k in range(1, 13))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a small change made of one node.
+
+    Parameters
+    ----------
+    name : str
+        The node.
+    formula : str
+        What it computes; empty for the one that was changed.
+    element : tuple of int
+        The element that is looked at: that of the largest derivative.
+    size : int
+        How many there are.
+    change : float
+        Its new value less the old one.
+    linear : float
+        Its derivative, times the change at the beginning.
+    """
+
+    name: str
+    formula: str
+    element: Index
+    size: int
+    change: float
+    linear: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The derivative of the output, estimated with one size of the change.
+
+    Parameters
+    ----------
+    delta : float
+        The change.
+    one_sided, central : float
+        ``(f(x+Δ) − f(x)) / Δ`` and ``(f(x+Δ) − f(x−Δ)) / 2Δ``.
+    error, central_error : float
+        How far they are from the derivative.
+    """
+
+    delta: float
+    one_sided: float
+    central: float
+    error: float
+    central_error: float
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A change pushed through a graph; print it, or let a notebook show it.
+
+    Parameters
+    ----------
+    delta : float
+        The change.
+    output, wrt : str
+        The elements that the derivative is of, and by.
+    derivative : number
+        As the rules of the rows give it.
+    changes : tuple of Change
+        Per node on the way, in order of computation.
+    trials : tuple of Trial
+        Per size of the change, from the largest.
+    dtype : str
+        Of the graph: the derivative is rounded to it, the changes are computed in float64.
+    """
+
+    delta: float
+    output: str
+    wrt: str
+    derivative: Any
+    changes: tuple[Change, ...]
+    trials: tuple[Trial, ...]
+    dtype: str
+
+    @property
+    def best(self) -> Trial:
+        """The trial whose central quotient is nearest to the derivative."""
+        return min(self.trials, key=lambda trial: (trial.central_error, -trial.delta))
+
+    @property
+    def _shown(self) -> tuple[Trial, ...]:
+        return tuple(t for t in self.trials if any(math.isclose(t.delta, d) for d in SHOWN))
+
+    @property
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = [("node", "change", "derivative × Δ", "apart by")]
+        for each in self.changes:
+            place = element(each.name, each.element, each.size)
+            apart = number(abs(each.change - each.linear), 2)
+            rows.append(
+                (spelled(place, each.formula), signed(each.change), signed(each.linear), apart)
+            )
+        return rows
+
+    @property
+    def _table(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = [("Δ", "(f(x+Δ) − f(x)) / Δ", "error", "central", "error")]
+        for each in self._shown:
+            rows.append(
+                (
+                    number(each.delta),
+                    number(each.one_sided, 10),
+                    number(each.error, 2),
+                    number(each.central, 10),
+                    number(each.central_error, 2),
+                )
+            )
+        return rows
+
+    @property
+    def _head(self) -> str:
+        return f"{self.wrt} is changed by Δ = {number(self.delta)}; what happens to {self.output}?"
+
+    @property
+    def _moral(self) -> str:
+        said = f"The derivative ∂{self.output}/∂{self.wrt} is {number(self.derivative, 10)}."
+        first, last = self.trials[0], self.trials[-1]
+        least = min(trial.error for trial in self.trials)
+        if first.error > least and last.error > least:
+            said += (
+                " A smaller Δ comes closer to it, until the two values are so near each other that "
+                f"rounding is all that is left; the central quotient is best at Δ = "
+                f"{number(self.best.delta)}."
+            )
+        elif last.error > least:
+            said += " The function is straight here: only rounding makes an error, with a small Δ."
+        if self.dtype not in ("float64", "complex128"):
+            said += f" The graph is {self.dtype}, which is how exactly the derivative is known."
+        return said
+
+    @property
+    def text(self) -> str:
+        """Both tables as text."""
+        return "\n".join(
+            [self._head, "", *_aligned(self._rows), "", *_aligned(self._table), "", self._moral]
+        )
+
+    @property
+    def html(self) -> str:
+        """Both tables and the picture as a fragment of a page."""
+        return (
+            '<div class="tg-delta">'
+            f"<p>{escape(self._head)}</p>{_html_table(self._rows)}"
+            f"{_html_table(self._table)}{self.svg}<p>{escape(self._moral)}</p></div>"
+        )
+
+    @property
+    def svg(self) -> str:
+        """The error against Δ, both on scales of powers of ten, for light and dark pages."""
+        return _plot(self.trials, f"Error of the estimates of ∂{self.output}/∂{self.wrt}")
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Delta of {self.wrt} by {number(self.delta)}: {len(self.changes)} nodes>"
+
+
+def delta(
+    output: Tensor, wrt: Tensor, delta: float = 1e-3, *, at: int | Sequence[int] | None = None
+) -> Delta:
+    """Return what becomes of a small change on its way through a graph.
+
+    Parameters
+    ----------
+    output : Tensor
+        A loss, or any tensor whose graph was not freed; of several elements that with the largest
+        derivative is looked at.
+    wrt : Tensor
+        The one that is changed: a leaf, or a result on the way.
+    delta : float
+        The change.
+    at : int or sequence of int, optional
+        The element of `wrt` that is changed; by default that of the largest gradient.
+
+    Raises
+    ------
+    ExplanationError
+        `output` does not depend on `wrt`, `at` is no element of it, or a value is lost.
+    FreedGraphError
+        ``backward()`` has freed the graph: call it with ``retain_graph=True``.
+
+    Examples
+    --------
+    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> y = x * x
+    >>> for line in delta(y, x, 0.5).text.splitlines()[:5]:
+    ...     print(line)
+    x is changed by Δ = 0.5; what happens to y?
+    <BLANKLINE>
+    node     change  derivative × Δ  apart by
+    x          +0.5            +0.5         0
+    y = x x   +3.25              +3      0.25
+    """
+    reading = read("delta", output)
+    start = wrt.node if isinstance(wrt, Tensor) else None
+    if start is None or start not in reading.consumers:
+        what = f"a {type(wrt).__name__}" if not isinstance(wrt, Tensor) else "that tensor"
+        raise ExplanationError(
+            f"delta: the output does not depend on {what}\n"
+            "  fix: give a tensor that it was computed from, such as a parameter"
+        )
+    if not (math.isfinite(delta) and delta != 0):
+        raise ExplanationError(f"delta: a change of {delta} shows nothing\n  fix: delta=1e-3")
+    place = _place(reading, start, at)
+    tangents = _tangents(reading, start, place)
+    root = reading.roots[0]
+    end = largest(tangents[root])
+    derivative = tangents[root][end].item()
+    old = replay(reading, {start: _value(reading, start)})
+
+    def moved(by: float) -> dict[Node, Array]:
+        changed = old[start].copy()
+        changed[place] += by
+        return replay(reading, {start: changed})
+
+    new = moved(delta)
+    changes = []
+    for node in reading.nodes:
+        if node not in tangents:
+            continue
+        here = place if node is start else largest(tangents[node])
+        text = "" if node is start else formula(node, reading.arguments(node))
+        apart = (new[node][here] - old[node][here]).item()
+        linear = (tangents[node][here] * delta).item()
+        size = int(np.prod(new[node].shape))
+        changes.append(Change(reading.names[node], text, here, size, apart, linear))
+    trials = []
+    for step in DRAWN:
+        above, below, middle = (x[root][end].item() for x in (moved(step), moved(-step), old))
+        one, both = (above - middle) / step, (above - below) / (2 * step)
+        trials.append(Trial(step, one, both, abs(one - derivative), abs(both - derivative)))
+    return Delta(
+        delta,
+        element(reading.names[root], end, root.result.size),
+        element(reading.names[start], place, start.result.size),
+        derivative,
+        tuple(changes),
+        tuple(trials),
+        str(root.result.dtype),
+    )
+
+
+def _place(reading: Reading, start: Node, at: int | Sequence[int] | None) -> Index:
+    """Return the element that is changed."""
+    shape = start.result.shape
+    if at is None:
+        gradient = reading.sweep().cotangents.get(start)
+        return largest(gradient if gradient is not None else np.zeros(shape))
+    place = tuple(int(i) for i in np.atleast_1d(np.asarray(at)))
+    if len(place) != len(shape) or any(not -n <= i < n for i, n in zip(place, shape, strict=True)):
+        raise ExplanationError(
+            f"delta: at={at} is no element of {reading.names[start]}, whose shape is {shape}\n"
+            f"  fix: one index per axis, as in at={(0,) * len(shape)}"
+        )
+    return tuple(i % n for i, n in zip(place, shape, strict=True))
+
+
+def _value(reading: Reading, start: Node) -> Array:
+    found = values(reading, {start})
+    if start not in found:
+        raise ExplanationError(
+            f"delta: the graph did not keep the value of {reading.names[start]}, and a constant "
+            "that it was\n  computed from is lost\n  fix: change one of its inputs instead"
+        )
+    return found[start]
+
+
+def _tangents(reading: Reading, start: Node, place: Index) -> dict[Node, Array]:
+    """Return the derivatives of all that depends on a node by one of its elements."""
+    moving = {start}
+    for node in reading.nodes:
+        if any(up in moving for up in node.upstream or ()):
+            moving.add(node)
+    nodes = [node for node in reading.nodes if node in moving and node is not start]
+    one = np.zeros(start.result.shape, start.result.dtype)
+    one[place] = 1
+    with np.errstate(all="ignore"):
+        found = push(
+            [handle(node.result, node) for node in nodes],
+            [handle(start.result, start)],
+            [constant(one)],
+            recorded=False,
+        )
+    pairs = zip(nodes, found, strict=True)
+    return {start: one, **{node: tangent.numpy() for node, tangent in pairs}}
+
+
+# ------------------------------------------------------------------------------------------- tables
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines: texts to the left, numbers to the right."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(wide[0]), *(t.rjust(w) for t, w in zip(row[1:], wide[1:], strict=True))]
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _html_table(rows: list[tuple[str, ...]]) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in rows[0])
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(text)}</td>" for text in row[1:])
+        + "</tr>"
+        for row in rows[1:]
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+# ------------------------------------------------------------------------------------------ picture
+
+_WIDE, _HIGH, _LEFT, _TOP, _BOTTOM = 460, 300, 64, 34, 44
+
+
+def _plot(trials: Sequence[Trial], title: str) -> str:
+    """Return two curves over powers of ten as SVG; without any error a curve lies on the floor."""
+    errors = [error for t in trials for error in (t.error, t.central_error)]
+    powers = [math.log10(e) for e in errors if e > 0 and math.isfinite(e)]
+    low, high = math.floor(min(powers, default=-16)) - 1, math.ceil(max(powers, default=0))
+    high = max(high, low + 2)
+    first, last = math.log10(trials[0].delta), math.log10(trials[-1].delta)
+    wide, high_px = _WIDE - _LEFT - 16, _HIGH - _TOP - _BOTTOM
+
+    def x(power: float) -> float:
+        return round(_LEFT + wide * (first - power) / (first - last), 1)
+
+    def y(power: float) -> float:
+        return round(_TOP + high_px * (high - power) / (high - low), 1)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" '
+        f'viewBox="0 0 {_WIDE} {_HIGH}" class="tg-plot" font-size="12" '
+        f'font-family="Arial, Helvetica, sans-serif" style="max-width:{_WIDE}px;height:auto">',
+        f"<title>{escape(title)}</title>",
+        "<style>.tg-plot{--ink:#333;--line:#d5dae0;--one:#0072b2;--two:#c2500a}"
+        "@media(prefers-color-scheme:dark){.tg-plot{--ink:#e6e9ee;--line:#3c4550;--one:#6cb8ea;"
+        "--two:#ff9a4d}}</style>",
+    ]
+    step = max(1, round((high - low) / 8))
+    for power in range(low, high + 1, step):
+        parts.append(
+            f'<path d="M{_LEFT} {y(power)}H{_LEFT + wide}" stroke="var(--line)"/>'
+            f'<text x="{_LEFT - 6}" y="{y(power) + 4}" text-anchor="end" fill="var(--ink)">'
+            f"{_ten(power)}</text>"
+        )
+    for trial in trials:
+        power = round(math.log10(trial.delta))
+        parts.append(f'<path d="M{x(power)} {_TOP}v{high_px}" stroke="var(--line)"/>')
+        if power % 2 == 0:
+            parts.append(
+                f'<text x="{x(power)}" y="{_TOP + high_px + 16}" text-anchor="middle" '
+                f'fill="var(--ink)">{_ten(power)}</text>'
+            )
+    parts.append(
+        f'<text x="{_LEFT + wide / 2}" y="{_HIGH - 8}" text-anchor="middle" fill="var(--ink)">'
+        f'Δ, smaller and smaller</text><text x="{_LEFT}" y="16" fill="var(--ink)">error</text>'
+    )
+    curves = (
+        ("error", "one", "", "(f(x+Δ) − f(x)) / Δ"),
+        ("central_error", "two", "5 3", "central"),
+    )
+    for k, (name, colour, dash, said) in enumerate(curves):
+        points = []
+        for trial in trials:
+            error = getattr(trial, name)
+            if math.isfinite(error):
+                at = max(math.log10(error), low) if error > 0 else low
+                points.append((x(math.log10(trial.delta)), y(at)))
+        line = "L".join(f"{a} {b}" for a, b in points)
+        ink = f'stroke="var(--{colour})"'
+        dots = "".join(
+            f'<circle cx="{a}" cy="{b}" r="3.5" fill="var(--{colour})"/>'
+            if not k
+            else f'<path d="M{a - 3:.1f} {b - 3:.1f}h6v6h-6z" fill="var(--{colour})"/>'
+            for a, b in points
+        )
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+        start = _LEFT + 90 + 150 * k
+        parts.append(
+            f'<path d="M{line}" fill="none" {ink} stroke-width="2"{dashed}/>{dots}'
+            f'<path d="M{start} 12h26" {ink} stroke-width="2"{dashed}/>'
+            f'<text x="{start + 32}" y="16" fill="var(--ink)">{said}</text>'
+        )
+    return "".join([*parts, "</svg>"])
+
+
+def _ten(power: int) -> str:
+    return f'10<tspan dy="-4" font-size="9">{str(power).replace("-", "−")}</tspan>'
