@@ -60,12 +60,14 @@ def test_the_suffix_is_the_format_and_a_dash_is_text(place, capsys):
     assert "gradient" in said
 
 
-def test_ids_are_for_models_that_read_words(place, capsys):
+@pytest.mark.usefixtures("place")
+def test_ids_are_for_models_that_read_words(capsys):
     assert main(["draw", "net.py:Words", "--input", "2,3", "--ids", "7", "--out", "-"]) == 0
     assert "Embedding(7, 4)" in capsys.readouterr().out
 
 
-def test_a_tensor_needs_no_input(place, capsys):
+@pytest.mark.usefixtures("place")
+def test_a_tensor_needs_no_input(capsys):
     assert main(["draw", "net.py:square", "--out", "-"]) == 0
     assert "9" in capsys.readouterr().out
 
