@@ -19,6 +19,7 @@ import html
 import io
 import linecache
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -74,7 +75,8 @@ def svg_of(value: Any, theme: str) -> str:
         picture = dataclasses.replace(value.picture, theme=theme)
         value = Diagram(picture, engine=value.engine, timeout=value.timeout)
         svg: str = value._repr_mimebundle_()["image/svg+xml"]
-        return svg
+        # In pixels: three quarters of its size, so that more of it is seen at once.
+        return re.sub(r"width:([\d.]+)pt", r"width:\1px", svg, count=1)
     return str(value.svg(theme=theme) if callable(value.svg) else value.svg)
 
 
@@ -101,10 +103,8 @@ class Drawn(SphinxDirective):
         if "hide" not in self.options:
             found.append(nodes.literal_block(code, code, language="python"))
         alt = html.escape(self.options.get("alt", name), quote=True)
-        shown = (
-            self._page(name, value, alt) if isinstance(value, str) else self._picture(value, alt)
-        )
-        return [*found, nodes.raw("", shown, format="html")]
+        show = self._page if isinstance(value, str) else self._picture
+        return [*found, nodes.raw("", show(name, value, alt), format="html")]
 
     def _picture(self, _name: str, value: Any, alt: str) -> str:
         """Return a figure with both themes, of which the page shows one."""

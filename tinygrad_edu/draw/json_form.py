@@ -108,7 +108,7 @@ def from_json(text: str) -> Picture:
     Parameters
     ----------
     text : str
-        What :func:`to_json` wrote, or a text of the same schema.
+        What ``to_json`` wrote, or a text of the same schema.
 
     Raises
     ------
