@@ -114,6 +114,8 @@ def test_a_run_is_explained_over_its_first_iterations(place, capsys):
     page = (place / "run" / "backprop.html").read_text()
     assert "Backward pass of 784-50-10" in page
     assert "step 10" in page
+    assert "softmax_cross_entropy" in page
+    assert "second.weight" in page
     assert main(["explain", "run", "--steps", "0", "--out", "still.html"]) == 0
     assert "step 10" not in (place / "still.html").read_text()
     assert main(["explain", "nowhere"]) == 2

@@ -194,7 +194,7 @@ def line_of(code: CodeType, lasti: int) -> tuple[str, int]:
 
 def describe_line(code: CodeType | None, lasti: int) -> str:
     """Return ``file.py:12: text of the line`` for an instruction, or ``unknown line``."""
-    if code is None:
+    if code is None or code.co_filename.startswith("<frozen"):  # Python's own, as in python -m
         return "unknown line"
     filename, number = line_of(code, lasti)
     text = linecache.getline(filename, number).strip()

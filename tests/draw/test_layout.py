@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture
+from tinygrad_edu.draw.direction import page_direction
 from tinygrad_edu.draw.layout import lay_out
 from tinygrad_edu.draw.measure import face_of, label_of, text_width
-from tinygrad_edu.draw.page import page_direction
 from tinygrad_edu.draw.picture import ROLES
 from tinygrad_edu.draw.svg import own_svg
 from tinygrad_edu.draw.theme import Font

@@ -1,7 +1,7 @@
 import pytest
 
 from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture
-from tinygrad_edu.draw.picture import LEGEND, ROLES, swatch_card, swatch_edge
+from tinygrad_edu.draw.picture import LEGEND, ROLES, swatch_card, swatch_edge, swatch_text
 from tinygrad_edu.draw.theme import (
     CLUSTER_COUNT,
     CLUSTER_DETAIL,
@@ -172,9 +172,9 @@ def test_every_role_and_every_look_has_a_word():
     assert set(ROLES) < set(LEGEND)
     assert all(LEGEND.values())
     for entry in LEGEND:
-        card = swatch_card(entry)
-        assert card is not None or swatch_edge(entry) is not None
-    with pytest.raises(DiagramError, match="explains a card"):
+        if swatch_card(entry) is None and swatch_text(entry) is None:
+            assert swatch_edge(entry).style in (entry, "data")
+    with pytest.raises(DiagramError, match="explains no line"):
         swatch_edge("op")
 
 

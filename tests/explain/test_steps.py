@@ -6,7 +6,7 @@ import pytest
 from tinygrad_edu import Tensor, nn
 from tinygrad_edu.core.op import OPS
 from tinygrad_edu.draw.reading import read
-from tinygrad_edu.errors import DiagramError, FreedGraphError
+from tinygrad_edu.errors import DiagramError, FreedGraphError, GradientError
 from tinygrad_edu.explain.steps import forward_steps, steps
 
 
@@ -106,7 +106,21 @@ def test_the_seed_is_what_the_sweep_begins_with():
     (step,) = steps(x * 2.0, seed=np.array([0.0, 5.0, 1.0]))
     assert step.incoming == 5.0
     assert step.element == (1,)
-    assert [(part.consumer, part.value) for part in step.parts] == [("seed", 5.0)]
+    assert [(part.consumer, part.value) for part in step.parts] == [("", 5.0)]
+
+
+def test_a_tensor_called_seed_is_not_taken_for_the_seed():
+    h = leaf("x", 3.0) * 1.0
+    seed = h * 2.0
+    first, last = steps(seed)
+    assert first.arrives.endswith("+1 (seed)")
+    assert last.arrives.endswith("+2 from seed")
+
+
+def test_a_seed_of_another_shape_is_refused():
+    x = leaf("x", np.arange(3.0))
+    with pytest.raises(GradientError, match="steps"):
+        steps(x * 2.0, seed=np.ones(2))
 
 
 def test_complex_gradients_are_those_that_users_know():

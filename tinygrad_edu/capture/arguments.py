@@ -14,8 +14,9 @@ import numpy as np
 
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.core.tree import flatten, flatten_each
+from tinygrad_edu.errors import CaptureError, users_line
 
-__all__ = ["Arguments", "is_fortran"]
+__all__ = ["Arguments", "is_fortran", "refuse_twins"]
 
 Array = np.ndarray[Any, Any]
 
@@ -34,6 +35,7 @@ class Arguments:
     def __init__(self, function: Callable[..., Any], examples: Sequence[Any]) -> None:
         self.examples = tuple(examples)
         self.leaves, self.rebuild = flatten_each(self.examples)
+        refuse_twins(self.leaves, "capture")
         for i, leaf in enumerate(self.leaves):
             if isinstance(leaf, np.ndarray):
                 self.leaves[i] = _laid_out(leaf)
@@ -86,6 +88,16 @@ def _laid_out(array: Array) -> Array:
 def is_fortran(array: Array) -> bool:
     """Return whether an array is laid out in Fortran order, and not in C order as well."""
     return bool(array.flags.f_contiguous and not array.flags.c_contiguous)
+
+
+def refuse_twins(leaves: Sequence[Any], what: str) -> None:
+    """Raise if a Tensor that wants a gradient is given twice: it has one gradient, for both."""
+    wanting = [id(t) for t in leaves if isinstance(t, Tensor) and t.requires_grad]
+    if len(set(wanting)) < len(wanting):
+        raise CaptureError(
+            f"{what}: one Tensor that wants a gradient is given twice\n  at {users_line()}\n"
+            "  fix: give two, as in t.detach().requires_grad_(); or let the function take it once"
+        )
 
 
 def _twin(tensor: Tensor, array: Any) -> Tensor:

@@ -1,8 +1,8 @@
 """Who has arrays that a function uses besides its arguments: tensors, buffers and optimizers.
 
 Knows: how they are found, by an ordinary run in which they are announced; what was in their arrays,
-so that it can be put back; and what the user calls them. Does not know: recorders. Read ``run.py``
-next.
+so that it can be put back; and what the user calls them. Does not know: recorders. Read
+``facts.py`` next.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.capture.arguments import Arguments
+from tinygrad_edu.capture.chance import Chance
 from tinygrad_edu.core.graph import Leaf, tick
 from tinygrad_edu.core.switch import announced
 from tinygrad_edu.core.tensor import Tensor
@@ -133,8 +134,11 @@ _SPOKEN = {"values": "parameters"}
 SPARE = ("scratch", "decayed")
 
 
-def discover(function: Callable[..., Any], arguments: Arguments) -> Owners:
-    """Return who owns arrays that the function uses, from an ordinary run of it."""
+def discover(function: Callable[..., Any], arguments: Arguments, chance: Chance) -> Owners:
+    """Return who owns arrays that the function uses, from an ordinary run of it.
+
+    Whatever happens in that run, all contents are put back; `chance` is told of generators.
+    """
     owners = Owners()
     found: dict[int, weakref.ref[Tensor]] = {}
     started = tick()
@@ -143,6 +147,7 @@ def discover(function: Callable[..., Any], arguments: Arguments) -> Owners:
         if isinstance(owner, Module):
             if all(owner is not module for module in owners.modules):
                 owners.modules.append(owner)
+                chance.keep(vars(owner).values())
                 for buffer in owner.buffers():
                     owners.keep(buffer.data)
         elif isinstance(owner, Optimizer):
@@ -160,8 +165,13 @@ def discover(function: Callable[..., Any], arguments: Arguments) -> Owners:
                 owners.keep_tensor(owner)
 
     arguments_own = [leaf for leaf in arguments.leaves if isinstance(leaf, Tensor)]
-    with announced(meet):
-        arguments.call(function, lambda _i, array: array.copy(order="K"))
+    try:
+        with announced(meet):
+            arguments.call(function, lambda _i, array: array.copy(order="K"))
+    except BaseException:
+        owners.tensors = [tensor for each in found.values() if (tensor := each()) is not None]
+        owners.put_back()
+        raise
     for reference in found.values():
         tensor = reference()
         if tensor is not None and all(tensor is not own for own in arguments_own):

@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.capture.arguments import refuse_twins
+from tinygrad_edu.capture.facts import Fact, state_of
 from tinygrad_edu.capture.source import Text
 from tinygrad_edu.capture.tape import Constant, mapped, same
 from tinygrad_edu.core.graph import Leaf
 from tinygrad_edu.core.tensor import Tensor
-from tinygrad_edu.core.tree import flatten_each
-from tinygrad_edu.errors import CaptureError, users_line
+from tinygrad_edu.core.tree import matching
+from tinygrad_edu.errors import CaptureError, GradientError, users_line
 
-__all__ = ["Bound", "Effect", "Fact", "Program", "Variable"]
+__all__ = ["Bound", "Effect", "Program", "Variable"]
 
 Array = np.ndarray[Any, Any]
 
@@ -94,25 +96,6 @@ class Effect:
     buffer: Array | None
 
 
-@dataclass(frozen=True)
-class Fact:
-    """Something that was so when the program was recorded, and has to be so still.
-
-    Parameters
-    ----------
-    what : str
-        Of what it is one, for the error.
-    look : callable
-        Returns how it is now.
-    was : object
-        How it was.
-    """
-
-    what: str
-    look: Callable[[], Any]
-    was: Any
-
-
 class Program:
     """A function written down as straight-line NumPy; calling it runs that.
 
@@ -148,7 +131,7 @@ class Program:
         text: Text,
         inputs: Sequence[Variable],
         given: Sequence[Any],
-        rebuild: tuple[Any, Callable[[Sequence[Any]], Any]],
+        example: Sequence[Any],
         state: Sequence[Bound],
         outputs: Sequence[str],
         watched: Sequence[Constant],
@@ -160,10 +143,9 @@ class Program:
         self.outputs = tuple(outputs)
         self.state = {bound.name: bound.array for bound in state}
         self.constants = dict(text.constants)
-        self._given, self._form = tuple(given), rebuild
+        self._given, self._example = tuple(given), tuple(example)
         self._state, self._effects, self._facts = tuple(state), tuple(effects), tuple(facts)
-        # Nobody can change an array that nobody holds.
-        self._watched = [(each.array, weakref.ref(each.original), each.line) for each in watched]
+        self._watched = [(each.array, each.live(), each.line) for each in watched]
         self._undone = self._written_before_checks()
         file = f"<program {name} {id(self):x}>"
         source = self.source
@@ -226,17 +208,25 @@ class Program:
 
     def _fitting(self, inputs: Sequence[Any]) -> list[Array]:
         """Return the arrays of the inputs, in order."""
-        leaves, _ = flatten_each(inputs)
-        example, _ = self._form
-        if len(inputs) != len(example) or len(leaves) != len(self._given):
+        if len(inputs) != len(self._example):
             raise CaptureError(
-                f"{self.name}: {len(inputs)} arguments were given, recorded were {len(example)}\n"
-                f"  at {users_line()}\n  fix: call it as the function was called"
+                f"{self.name}: {len(inputs)} arguments were given, recorded were "
+                f"{len(self._example)}\n  at {users_line()}\n"
+                "  fix: call it as the function was called"
             )
+        try:
+            leaves = [
+                leaf
+                for part, example in zip(inputs, self._example, strict=True)
+                for leaf in matching(part, example, self.name)
+            ]
+        except GradientError as error:
+            raise CaptureError(str(error)) from None
+        refuse_twins(leaves, self.name)
         arrays: list[Array] = []
         for leaf, given in zip(leaves, self._given, strict=True):
             if not isinstance(given, Variable):
-                if type(leaf) is not type(given) or leaf != given:
+                if state_of(leaf) != state_of(given):
                     raise CaptureError(
                         f"{self.name}: found {leaf!r:.40} where {given!r:.40} was recorded\n"
                         f"  at {users_line()}\n  fix: capture again, or pass it as an array: what "
@@ -255,6 +245,14 @@ class Program:
 
     def _refuse_moved(self) -> None:
         """Raise if the program would work on arrays that are nobody's any more."""
+        for array, original, line in self._watched:
+            now = original()
+            if now is not None and not same(array, now):
+                raise CaptureError(
+                    f"{self.name}: an array of shape {array.shape} from outside has changed since "
+                    f"it was recorded\n  at {line}\n"
+                    "  fix: make it an argument of the function"
+                )
         for fact in self._facts:
             if fact.look() != fact.was:
                 raise CaptureError(
@@ -269,14 +267,6 @@ class Program:
                         f"  at {users_line()}\n  fix: capture again; a new optimizer, for one, "
                         "moves the parameters"
                     )
-        for array, original, line in self._watched:
-            now = original()
-            if now is not None and not same(array, now):
-                raise CaptureError(
-                    f"{self.name}: an array of shape {array.shape} from outside has changed since "
-                    f"it was recorded\n  at {line}\n"
-                    "  fix: make it an argument of the function"
-                )
         for effect in self._effects:
             if effect.begins and effect.leaf.grad is not None:
                 raise CaptureError(
@@ -305,6 +295,7 @@ class Program:
         """Return the result in arrays that share no memory with anything that lives on."""
         lasting = [*arrays, *self.state.values(), *self.constants.values()]
         lasting += [effect.leaf.grad for effect in self._effects if effect.leaf.grad is not None]
+        # The text leaves copies out that nothing in it writes to; whoever gets them may.
 
         def owned(part: Any) -> Any:
             if isinstance(part, np.generic):
@@ -312,6 +303,7 @@ class Program:
             if not isinstance(part, np.ndarray):
                 return part
             shared = not part.flags.writeable or any(np.may_share_memory(part, a) for a in lasting)
-            return part.copy() if shared else part
+            lasting.append(part.copy() if shared else part)
+            return lasting[-1]
 
         return mapped(owned, result)

@@ -9,8 +9,13 @@ The runs
 The first run is an ordinary one, in which whoever owns arrays is announced: tensors, modules and
 optimizers. Then two runs are recorded, one with no gradients in the leaves and one with zeros, and
 compared call by call and constant by constant. A last ordinary run, from the same state, has to
-give what the program gives, to the bit. After each run all contents are put back, so that a capture
-changes nothing.
+give what the program gives, to the bit. After each run all contents are put back, and at the end
+the generators of random numbers, so that a capture changes nothing.
+
+What no run can show
+--------------------
+Plain Python leaves no trace: a branch on the clock, on a file or on what another module holds is
+written down as it went. Variables and attributes around the function are compared in every call.
 """
 
 from __future__ import annotations
@@ -18,21 +23,28 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.capture.arguments import Arguments, is_fortran
+from tinygrad_edu.capture.chance import Chance
+from tinygrad_edu.capture.facts import (
+    Fact,
+    facts_of_function,
+    facts_of_owners,
+    generators_of_function,
+    refuse_changed,
+)
 from tinygrad_edu.capture.owners import Owners, discover
-from tinygrad_edu.capture.program import Bound, Effect, Fact, Program, Variable
+from tinygrad_edu.capture.program import Bound, Effect, Program, Variable
 from tinygrad_edu.capture.run import Run, difference
 from tinygrad_edu.capture.source import write
 from tinygrad_edu.capture.tape import mapped, same
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import CaptureError, demand_callable, users_line
-from tinygrad_edu.optim.optimizer import Optimizer
 
 __all__ = ["capture"]
 
@@ -48,7 +60,8 @@ def capture(function: Callable[..., Any], *examples: Any) -> Program:
         What to write down: NumPy or the engine, with ``backward()`` and an optimizer's step if
         there are any. It is run a few times; the state is put back after each.
     *examples : ndarray, Tensor, or tree of them
-        Arguments for it. The program is one for their shapes and dtypes.
+        Arguments for it. The program is one for their shapes and dtypes. It leaves no gradient in
+        Tensors that it is given: return ``x.grad`` to have it.
 
     Returns
     -------
@@ -78,20 +91,33 @@ def capture(function: Callable[..., Any], *examples: Any) -> Program:
     """
     demand_callable(function, "capture")
     arguments = Arguments(function, examples)
-    owners = discover(function, arguments)
-    first, second = (Run(function, arguments, owners, zeros) for zeros in (False, True))
-    begins = difference(first, second) is not None
-    if begins:  # the gradients that are there matter, or the function is not the same every time
-        unlike = difference(first, Run(function, arguments, owners, False))
-        if unlike is not None:
-            raise CaptureError(unlike)
-    program = _program(function, arguments, owners, first, begins)
-    _verify(function, arguments, owners, program)
+    facts, chance = facts_of_function(function), Chance()
+    chance.keep(generators_of_function(function))
+    try:
+        owners = discover(function, arguments, chance)
+        facts += facts_of_owners(owners)
+        first, second = (Run(function, arguments, owners, zeros) for zeros in (False, True))
+        begins = difference(first, second) is not None
+        if begins:  # the gradients there matter, or the function is not the same every time
+            unlike = difference(first, Run(function, arguments, owners, False))
+            if unlike is not None:
+                raise CaptureError(unlike)
+        chance.refuse_drawn()
+        refuse_changed(facts)
+        program = _program(function, arguments, owners, facts, first, begins)
+        _verify(function, arguments, owners, program)
+    finally:
+        chance.put_back()
     return program
 
 
 def _program(
-    function: Callable[..., Any], arguments: Arguments, owners: Owners, run: Run, begins: bool
+    function: Callable[..., Any],
+    arguments: Arguments,
+    owners: Owners,
+    facts: Sequence[Fact],
+    run: Run,
+    begins: bool,
 ) -> Program:
     """Return the program of a run."""
     name = getattr(function, "__name__", type(function).__name__)
@@ -148,32 +174,13 @@ def _program(
         text,
         variables,
         given,
-        (arguments.examples, arguments.rebuild),
+        arguments.examples,
         state,
         text.returned,
         [run.tape.constants[n] for n in used],
         effects,
-        list(_facts(owners)),
+        facts,
     )
-
-
-def _facts(owners: Owners) -> Iterator[Fact]:
-    """Yield what a program is built on, besides arrays."""
-    for module in owners.modules:
-        what = f"the mode of {type(module).__name__}, train() or eval(),"
-        yield Fact(what, partial(getattr, module, "training"), module.training)
-    for tensor in owners.tensors:
-        what = f"whether {owners.names[id(tensor)]} wants a gradient"
-        yield Fact(what, partial(getattr, tensor, "requires_grad"), tensor.requires_grad)
-    for optimizer in owners.optimizers:
-        what = f"the list of hooks or groups of {type(optimizer).__name__}"
-        look = partial(_parts_of, optimizer)
-        yield Fact(what, look, look())
-
-
-def _parts_of(optimizer: Optimizer) -> tuple[list[Any], list[Any]]:
-    """Return the hooks and the groups of an optimizer."""
-    return list(optimizer.hooks), list(optimizer.groups)
 
 
 def _kind_of_gradient(left: Any, values: Sequence[Any]) -> str | None:

@@ -7,6 +7,7 @@ on the data without being written down. Read ``source.py`` next, which makes a p
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -31,9 +32,10 @@ WRITERS = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.
 """Functions that write to their first argument."""
 
 SHAPED_BY_NUMBERS = {
-    np.argwhere, np.bincount, np.compress, np.extract, np.flatnonzero, np.intersect1d, np.nonzero,
-    np.repeat, np.setdiff1d, np.setxor1d, np.trim_zeros, np.union1d, np.unique, np.unique_all,
-    np.unique_counts, np.unique_inverse, np.unique_values,
+    np.argwhere, np.array_split, np.bincount, np.compress, np.delete, np.extract, np.flatnonzero,
+    np.histogram, np.histogram_bin_edges, np.histogram2d, np.insert, np.intersect1d, np.nonzero,
+    np.polydiv, np.repeat, np.roots, np.setdiff1d, np.setxor1d, np.split, np.trim_zeros,
+    np.union1d, np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values,
 }  # fmt: skip
 """Functions whose result has a shape that depends on the numbers."""
 
@@ -159,16 +161,15 @@ class Recorder:
             return func(*_arrays(list(args)), **_arrays(dict(kwargs)))
         if func is np.asarray and len(args) == 1 and type(args[0]) is np.ndarray and not kwargs:
             return constant(self._tape, args[0])
-        out = kwargs.get("out")
-        written = args[:1] if func in WRITERS else (out,) if out is not None else ()
+        written = _written(func, args, kwargs)
         found = perform(self._tape, "call", text_of(func), func, args, kwargs, written)
-        if func in SHAPED_BY_NUMBERS:
+        if func in SHAPED_BY_NUMBERS or (func is np.where and len(args) == 1):
             self._shaped(found)
         return found
 
     def _shaped(self, found: Any) -> None:
         """Let the program look whether a shape that depends on the numbers is still the same."""
-        for each in found if isinstance(found, tuple) else (found,):
+        for each in found if isinstance(found, (list, tuple)) else (found,):
             self._tape.add("shape", "shape", (Ref(each.number), each.shape), {})
 
     # ---- what all kinds of arrays have
@@ -206,6 +207,19 @@ def constant(tape: Tape, array: Array) -> Recorder:
     """Return a recorder of an array from outside."""
     number = tape.constant(array)
     return Recorder(tape, tape.constants[number].array, number)
+
+
+def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the arguments that a function of NumPy writes to."""
+    try:
+        named: Mapping[str, Any] = inspect.signature(func).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # a few functions written in C have no signature
+        named = kwargs
+    in_place = named.get("overwrite_input") or (func is np.nan_to_num and not named.get("copy", 1))
+    if func in WRITERS or in_place:
+        return args[:1]
+    out = named.get("out")
+    return () if out is None else (out,)
 
 
 def perform(
@@ -250,7 +264,7 @@ def perform(
         return tuple(written) if len(given) > 1 else given[0]
     if isinstance(found, (list, tuple)):
         parts = [tape.value("result", np.asarray(part)) for part in found]
-        tape.add(form, name, refs, named, tuple(parts))
+        tape.add(form, name, refs, named, tuple(parts), packed=True)
         made = [
             recorder(tape, np.asarray(part), number)
             for part, number in zip(found, parts, strict=True)

@@ -145,7 +145,7 @@ def write(
     """
     returned = [ref.number for ref in _refs(result)] + list(gradients.values())
     calls = _needed(tape, returned, {tape.values[n].home for n in spare})
-    calls, same_as = _without_copies(tape, _joined(calls))
+    calls, same_as = _without_copies(tape, _joined(calls, returned))
     result = _renumbered(result, same_as)
     gradients = {key: same_as.get(number, number) for key, number in gradients.items()}
     return _Writer(name, tape, calls, inputs, result, gradients, same_as).text(heading)
@@ -177,9 +177,10 @@ def _needed(tape: Tape, returned: Sequence[int], spare: set[int]) -> list[Call]:
     return found
 
 
-def _joined(calls: Sequence[Call]) -> list[Call]:
+def _joined(calls: Sequence[Call], returned: Sequence[int]) -> list[Call]:
     """Return the calls with ``v = x[i]; v -= 1; x[i] = v`` made one, as Python had it."""
     uses = Counter(number for call in calls for number in call.refs())
+    uses.update(returned)
     found: list[Call] = []
     for call in calls:
         if call.form == "assign" and len(found) > 1:
@@ -511,7 +512,9 @@ class _Writer:
                 text = f"np.asarray({expression})"
                 if len(call.targets) > 1:
                     text = f"map(np.asarray, {expression})"
-            text = f"{', '.join(targets)}{',' if self._packed(call) else ''} = {text}"
+            text = (
+                f"{', '.join(targets)}{',' if call.packed and len(targets) == 1 else ''} = {text}"
+            )
         first = [*call.targets, *call.writes, *call.refs()][0]
         value = self.tape.values[first]
         keywords = tuple(self._keywords(call))
@@ -529,9 +532,6 @@ class _Writer:
             line=self.lines[id(call)],
             number=call.place.number,
         )
-
-    def _packed(self, call: Call) -> bool:
-        return len(call.targets) == 1 and call.name in _SEVERAL
 
     def _read(self, call: Call) -> list[int]:
         """Return the values that a line reads, those inside of what stands in it among them."""
@@ -632,10 +632,6 @@ _FAMILIAR = {
     for name in ("sum", "mean", "max", "min", "var", "std", "prod", "any", "all", "zeros", "ones")
 }
 """Functions for which these keywords are the default."""
-
-_SEVERAL = {"np.nonzero", "np.split", "np.array_split", "np.broadcast_arrays", "nonzero"}
-"""Functions that return a tuple or list of any length, of one too."""
-
 
 _WORDS = {
     "[]": "part", "+": "total", "-": "difference", "*": "product", "/": "quotient", "@": "product",

@@ -111,6 +111,30 @@ class Constant:
     original: Array
     line: str
 
+    def live(self) -> Callable[[], Array | None]:
+        """Return a function that returns the original as it is now, or None if nobody holds it.
+
+        Nobody can change an array that nobody holds; of a view it is the owner of the memory who
+        has to be held, not the view.
+        """
+        root: Any = self.original
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        if root is self.original:
+            return weakref.ref(root)
+        held = weakref.ref(root)
+        shape, strides, dtype = self.original.shape, self.original.strides, self.original.dtype
+        offset = self.original.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+
+        def look() -> Array | None:
+            owner = held()
+            if owner is None:
+                return None
+            memory = owner if owner.flags.c_contiguous else owner.T
+            return np.ndarray(shape, dtype, memory, offset, strides)
+
+        return look
+
 
 @dataclass(frozen=True)
 class Place:
@@ -179,6 +203,8 @@ class Call:
         How NumPy treated overflow and the like, where other than at the beginning.
     boxed : bool
         Whether NumPy returned a plain number of Python.
+    packed : bool
+        Whether it returned a tuple or list, of one value too.
     """
 
     form: Form
@@ -190,6 +216,7 @@ class Call:
     place: Place
     errors: dict[str, Any] = field(default_factory=dict)
     boxed: bool = False
+    packed: bool = False
 
     def refs(self) -> list[int]:
         """Return the numbers of the values that it reads or writes."""
@@ -288,12 +315,15 @@ class Tape:
         targets: tuple[int, ...] = (),
         writes: tuple[int, ...] = (),
         boxed: bool = False,
+        packed: bool = False,
     ) -> None:
         """Write down a call, whose arguments have a `Ref` for each array."""
         now: dict[str, Any] = {**np.geterr()}
         errors = {key: how for key, how in now.items() if how != self.errors[key]}
         place = self.place(3)
-        call = Call(form, name, tuple(args), dict(kwargs), targets, writes, place, errors, boxed)
+        call = Call(
+            form, name, tuple(args), dict(kwargs), targets, writes, place, errors, boxed, packed
+        )
         self.calls.append(call)
 
     def refuse_write(self, number: int, what: str) -> None:

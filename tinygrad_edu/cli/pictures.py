@@ -19,7 +19,6 @@ from tinygrad_edu.cli.experiment import build, net_name, read_images, viewed
 from tinygrad_edu.cli.folder import trained
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import DiagramWarning, TargetError
-from tinygrad_edu.models import evaluating
 from tinygrad_edu.nn import CrossEntropyLoss, Module
 from tinygrad_edu.targets import load_target, telling
 from tinygrad_edu.train import Progress, one_thread
@@ -87,8 +86,7 @@ def explain_run(options: argparse.Namespace) -> int:
     images, labels = viewed(data.test_images[:SHOWN], shape), data.test_labels[:SHOWN]
 
     def loss_of(net: Module) -> Tensor:
-        with evaluating(net):
-            loss: Tensor = CrossEntropyLoss()(net(images), labels)
+        loss: Tensor = CrossEntropyLoss()(net.trial(images)[1], labels)
         return loss
 
     # The run keeps its end only; its beginning is trained again, which gives the same bits.

@@ -17,7 +17,6 @@ from tinygrad_edu.core.graph import Leaf, Node
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.draw.formula import formula, parameters
 from tinygrad_edu.draw.numbers import (
-    dims,
     grid,
     heights,
     nonfinite,
@@ -28,7 +27,7 @@ from tinygrad_edu.draw.numbers import (
 from tinygrad_edu.draw.picture import Card, Edge, EdgeStyle, Histogram, Line, Strength
 from tinygrad_edu.draw.reading import CONSTANT, LABELS, Reading, Sweep, constant_name
 from tinygrad_edu.draw.words import LINE_LIMIT
-from tinygrad_edu.mathematics import array_text, local_text, number
+from tinygrad_edu.mathematics import array_text, dims, local_text, number
 
 __all__ = ["EXPLODING", "VANISHING", "Cards", "Look", "id_of"]
 
@@ -95,7 +94,7 @@ class Cards:
     def shape(self, value: Any, dtype: bool = True) -> str:
         """Return shape and dtype as far as they are wanted."""
         show = self.look.show
-        parts = [dims(value)] if "shape" in show else []
+        parts = [dims(value.shape)] if "shape" in show else []
         return " ".join([*parts, *([str(value.dtype)] if dtype and "dtype" in show else [])])
 
     def gradient(self, node: Node) -> Array | None:

@@ -21,8 +21,8 @@ from tinygrad_edu.draw.fold import folded
 from tinygrad_edu.draw.graph import Level, draw, drawing, traced
 from tinygrad_edu.draw.picture import Card, Cluster, Edge, Histogram, Line, Picture
 from tinygrad_edu.draw.reading import read
-from tinygrad_edu.draw.structure import structure_of
-from tinygrad_edu.errors import DiagramError
+from tinygrad_edu.draw.structure import cluster_paths, structure_of
+from tinygrad_edu.draw.words import LINE_LIMIT
 from tinygrad_edu.nn.module import Module
 
 __all__ = ["compare"]
@@ -285,19 +285,8 @@ def _order(picture: Picture) -> Sequence[int]:
 
 def _places(picture: Picture) -> dict[str | None, tuple[str, ...]]:
     """Return the titles of the clusters around what is in a cluster."""
-    clusters = {cluster.id: cluster for cluster in picture.clusters}
-    found: dict[str | None, tuple[str, ...]] = {None: ()}
-    for name in clusters:
-        chain: dict[str, None] = {}
-        place: str | None = name
-        while place is not None and place not in found:
-            if place in chain:
-                raise DiagramError(f"cluster {place!r} is its own ancestor; check the parents")
-            chain[place] = None
-            place = clusters[place].parent
-        for inner in reversed(chain):
-            found[inner] = (*found[clusters[inner].parent], clusters[inner].title)
-    return found
+    paths = cluster_paths(picture)
+    return {name: tuple(picture.clusters[i].title for i in paths[name]) for name in paths}
 
 
 def _leaves(picture: Picture) -> list[int]:
@@ -560,30 +549,52 @@ def _worded(word: str, histogram: Histogram) -> Histogram:
 
 
 def _lines(before: tuple[Line, ...], after: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Return lines with both texts where they differ; marked, where some are new or gone."""
+    """Return lines with both texts where they differ; marked, where some are new or gone.
+
+    Two texts that are too long for one line stand below each other.
+    """
     if len(before) == len(after):
-        return tuple(
-            Line(_arrow(old.text, new.text), new.style)
-            for old, new in zip(before, after, strict=True)
-        )
-    old, new = ({line.text for line in lines} for lines in (before, after))
-    gone = [Line(f"− {line.text}", "red") for line in before if line.text not in new]
-    here = [line if line.text in old else Line(f"+ {line.text}", "green") for line in after]
+        found: list[Line] = []
+        for old, new in zip(before, after, strict=True):
+            both = Line(_arrow(old.text, new.text), new.style)
+            fits = len(both.text) <= LINE_LIMIT or both.text == new.text
+            found += [both] if fits else [_gone(old), _here(new)]
+        return tuple(found)
+    olds, news = ({line.text for line in lines} for lines in (before, after))
+    gone = [_gone(line) for line in before if line.text not in news]
+    here = [line if line.text in olds else _here(line) for line in after]
     return (*gone, *here)
 
 
+def _gone(line: Line) -> Line:
+    return Line(f"− {line.text}", "red")
+
+
+def _here(line: Line) -> Line:
+    return Line(f"+ {line.text}", "green")
+
+
+# Words before a number: ``gradient of norm 0.2``, ``Σ of 2 gradients [1, 2]``.
+_WORDED = re.compile(r"(?:(?:[^\W\d_]+|\d+) )*[^\W\d_]{2,} (?=[-−+]?\d|[-−]?∞|[\[(–]|nan)")
+
+
+def _shared_head(before: str, after: str) -> str:
+    """Return what both texts say first: up to a sign of equality, or words before a number."""
+    for sign in ("= ", ": ", "← "):
+        start, found, _ = before.partition(sign)
+        if found and after.startswith(start + sign):
+            return start + sign
+    heads = [found[0] if found else "" for found in map(_WORDED.match, (before, after))]
+    return heads[0] if heads[0] == heads[1] else ""
+
+
 def _arrow(before: str, after: str) -> str:
-    """Return ``before → after``; what both say first, up to a sign of equality, only once."""
+    """Return ``before → after``; what both say at the beginning only once."""
     if before == after:
         return after
     if not before or not after:
         return f"{before or '–'} → {after or '–'}"
-    head = ""
-    for sign in ("= ", ": ", "← "):
-        start, found, _ = before.partition(sign)
-        if found and after.startswith(start + sign):
-            head = start + sign
-            break
+    head = _shared_head(before, after)
     old, new = before[len(head) :], after[len(head) :]
     if _NAME_NUMBER.sub("", old) == _NAME_NUMBER.sub("", new):
         return after

@@ -27,6 +27,7 @@ from tinygrad_edu.draw.picture import (
     Picture,
     swatch_card,
     swatch_edge,
+    swatch_text,
 )
 from tinygrad_edu.draw.structure import Box, Structure, structure_of
 from tinygrad_edu.draw.theme import CORNER, NOTE, TEXT_STYLES, TITLE, Font, mix
@@ -381,7 +382,10 @@ def _legend(picture: Picture) -> str:
 
 
 def _swatch(picture: Picture, entry: LegendEntry) -> str:
-    """Return a small card or line in the look that the entry explains."""
+    """Return a small card, number or line in the look that the entry explains."""
+    sample = swatch_text(entry)
+    if sample is not None:
+        return _line(picture, sample)
     card = swatch_card(entry)
     if card is None:
         edge = swatch_edge(entry)

@@ -24,12 +24,12 @@ from tinygrad_edu.core.tree import flatten
 from tinygrad_edu.draw.cards import Cards, Look
 from tinygrad_edu.draw.clusters import Clusters
 from tinygrad_edu.draw.diagram import Diagram
+from tinygrad_edu.draw.direction import page_direction
 from tinygrad_edu.draw.fold import Expand, folded
 from tinygrad_edu.draw.grouping import groups, plans
 from tinygrad_edu.draw.heat import Heat, costs, heated
 from tinygrad_edu.draw.modulegraph import module_picture
 from tinygrad_edu.draw.opgraph import op_picture
-from tinygrad_edu.draw.page import page_direction
 from tinygrad_edu.draw.picture import Picture, Rankdir
 from tinygrad_edu.draw.programs import program_picture
 from tinygrad_edu.draw.reading import Reading, Sweep, read
@@ -115,7 +115,7 @@ def draw(
         What is written beside: shapes, dtypes (on an edge where it changes), lines of the source.
     fold : bool or "auto"
         Whether equal neighbours are drawn once, as ``× 3``. By default they are where more than 12
-        cards would stand in a row, unless `heat` is to tell them apart.
+        cards would stand in a row, unless ``heat`` is to tell them apart.
     depth : int, optional
         How many levels of modules are opened; all that find room by default.
     expand : sequence of str, or callable, optional

@@ -2,28 +2,24 @@
 
 The page holds everything that it needs and asks for nothing: the drawing, ``viewer.css`` and
 ``viewer.js``. It is drawn once light and once dark; the two differ in colours alone, so the page
-holds one of them with the colours as variables. This file knows no tool; ``render.py`` gives it
-the drawings.
+holds one of them with the colours as variables. Knows: pictures, and what a page says beside them.
+Does not know: any tool; ``render.py`` gives it the drawings. Read ``viewer.js`` next.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import json
-import re
 from importlib.resources import files
 
 from tinygrad_edu.draw.names import edge_names
 from tinygrad_edu.draw.picture import Picture
 from tinygrad_edu.draw.structure import structure_of
 from tinygrad_edu.draw.theme import THEMES
+from tinygrad_edu.draw.web import facts_text, policy, with_variables
 from tinygrad_edu.draw.words import clean
 
 __all__ = ["html_page"]
 
-_COLOUR = re.compile(r'(?<==")#[0-9A-Fa-f]{6}(?=")')
 _HELP = (
     "Drag, or arrow keys: move. Wheel, pinch, or + and −: zoom. 0: the whole drawing. "
     "Tab and Enter, or a click: a card and what it is joined to. Escape: nothing chosen."
@@ -32,11 +28,9 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; \
-style-src 'unsafe-inline'; script-src '{hash}'; img-src data:">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
 <title>{title}</title>
 <style>
 :root {{ {light} }}
@@ -74,9 +68,9 @@ def html_page(picture: Picture, light: str, dark: str) -> str:
     picture : Picture
         What is drawn.
     light, dark : str
-        Its SVG in both themes, by one tool.
+        Its SVG in both themes, by one tool, without the note: the page has it in its head.
     """
-    svg, colours = _with_variables(light, dark)
+    svg, colours = with_variables(light, dark)
     variables = []
     for number, name in enumerate(("light", "dark")):
         theme = THEMES[name]
@@ -94,9 +88,8 @@ def html_page(picture: Picture, light: str, dark: str) -> str:
     # Without what is for its readers here; no text in it spans several lines.
     lines = (line.strip() for line in script.splitlines())
     script = "\n".join(line for line in lines if not line.startswith("//"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _PAGE.format(
-        hash=f"sha256-{digest}",
+        policy=policy(script),
         title=html.escape(clean(picture.title, 200)),
         note=html.escape(clean(picture.note, 400)),
         light=variables[0],
@@ -104,25 +97,9 @@ def html_page(picture: Picture, light: str, dark: str) -> str:
         style=files(__package__).joinpath("viewer.css").read_text(encoding="utf-8"),
         svg=svg,
         help=_HELP,
-        # No sign of this text can end the element that holds it.
-        facts=json.dumps(_facts(picture), separators=(",", ":")).replace("<", "\\u003c"),
+        facts=facts_text(_facts(picture)),
         script=script,
     )
-
-
-def _with_variables(light: str, dark: str) -> tuple[str, dict[str, tuple[str, str]]]:
-    """Return the drawing with a variable for each pair of colours, and these pairs."""
-    others = iter(_COLOUR.findall(dark))
-    names: dict[tuple[str, str], str] = {}
-
-    def variable(match: re.Match[str]) -> str:
-        pair = match[0], next(others)
-        if pair[0] == pair[1]:  # a text that looks like a colour, or a colour of both
-            return match[0]
-        return f"var(--c{names.setdefault(pair, str(len(names)))})"
-
-    svg = _COLOUR.sub(variable, light)
-    return svg, {f"c{name}": pair for pair, name in names.items()}
 
 
 def _facts(picture: Picture) -> dict[str, object]:

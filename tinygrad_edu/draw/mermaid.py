@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tinygrad_edu.draw.measure import cluster_pieces
-from tinygrad_edu.draw.picture import ROLES, Card, Edge, Line, Picture
+from tinygrad_edu.draw.picture import ROLES, Card, Edge, Picture
 from tinygrad_edu.draw.structure import Box, Structure, structure_of
 from tinygrad_edu.draw.theme import Role
 from tinygrad_edu.draw.words import LINE_LIMIT, clean
@@ -87,11 +87,8 @@ def _boxes_and_cards(picture: Picture, structure: Structure) -> Iterator[str]:
 def _node(card: Card, number: int) -> str:
     """Return the line of a card: its title in bold, then everything it says."""
     opened, closed = _SHAPES.get(card.role, ('("', '")'))
-    lines = [*card.body, *(Line(" ".join(row)) for row in card.values)]
-    lines += [histogram.caption for histogram in card.histograms if histogram.caption]
-    lines += [bar.caption for bar in card.bars]
     rows = [f"<b>{_text(card.title) or '&nbsp;'}</b>", _text(card.corner_text)]
-    rows += [_text(line.text) for line in lines]
+    rows += [_text(line.text) for line in card.texts]
     return f"n{number}{opened}{'<br/>'.join(filter(None, rows))}{closed}"
 
 

@@ -21,6 +21,7 @@ from tinygrad_edu.draw.grouping import Group
 from tinygrad_edu.draw.numbers import nonfinite, norm
 from tinygrad_edu.draw.opgraph import Drawn
 from tinygrad_edu.draw.picture import Card, Edge, EdgeStyle, Line, Picture
+from tinygrad_edu.draw.reading import shared
 from tinygrad_edu.mathematics import number
 from tinygrad_edu.nn.module import Module
 
@@ -94,12 +95,7 @@ class _ModuleGraph:
     def _around(self, uses: Sequence[tuple[Node, int]]) -> Path:
         """Return the calls around all users of a leaf that are drawn as boxes."""
         found = [self.group_of[consumer] for consumer, _ in uses]
-        paths = [self._outside(group) for group in found]
-        shared = paths[0] if paths else ()
-        for path in paths:
-            length = sum(1 for _ in _alike(shared, path))
-            shared = shared[:length]
-        return shared
+        return shared([self._outside(group) for group in found])
 
     def _hidden_leaves(self) -> set[tuple[Node, int]]:
         """Return which leaves are not drawn, for which groups: what a card counts."""
@@ -339,13 +335,6 @@ class _ModuleGraph:
         if len(ups) == 1:
             return (Line(texts[0]),)
         return (Line(f"{len(ups):,} tensors" + (f", {texts[0]} each" if len(texts) == 1 else "")),)
-
-
-def _alike(path: Sequence[Any], other: Sequence[Any]) -> Any:
-    for a, b in zip(path, other, strict=False):
-        if a != b:
-            return
-        yield a
 
 
 def _parameters(module: Module) -> set[Any]:

@@ -12,10 +12,9 @@ import numpy as np
 
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.draw.picture import BINS
-from tinygrad_edu.mathematics import array_text, number
+from tinygrad_edu.mathematics import array_text, dims, number
 
 __all__ = [
-    "dims",
     "grid",
     "heights",
     "indexed",
@@ -27,11 +26,6 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-
-
-def dims(value: Any) -> str:
-    """Return a shape as ``100 × 784``, or ``scalar``."""
-    return " × ".join(f"{size}" for size in value.shape) or "scalar"
 
 
 def grid(array: Any, most: int) -> tuple[tuple[str, ...], ...]:
@@ -96,8 +90,8 @@ def spread(array: Any) -> str:
 def statistics(array: Any) -> str:
     """Return one sentence about an array, for the tooltip."""
     if not isinstance(array, np.ndarray):
-        return f"{dims(array)} {array.dtype}" if isinstance(array, Like) else short(array)
-    values, shape = finite(array), f"{dims(array)} {array.dtype}"
+        return f"{dims(array.shape)} {array.dtype}" if isinstance(array, Like) else short(array)
+    values, shape = finite(array), f"{dims(array.shape)} {array.dtype}"
     if not values.size:
         return shape
     bounds = f"from {number(values.min())} to {number(values.max())}"
@@ -109,7 +103,7 @@ def statistics(array: Any) -> str:
 def short(value: Any, most: int = 24) -> str:
     """Return a parameter of a call as text, cut where it is long."""
     if isinstance(value, np.ndarray):
-        return array_text(value) if value.size <= 4 else f"array {dims(value)}"
+        return array_text(value) if value.size <= 4 else f"array {dims(value.shape)}"
     if isinstance(value, np.dtype):
         return str(value)
     if isinstance(value, type):

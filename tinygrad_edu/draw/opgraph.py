@@ -15,8 +15,8 @@ from tinygrad_edu.core.graph import Leaf, Node
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.draw.cards import Cards, id_of
 from tinygrad_edu.draw.clusters import Clusters
-from tinygrad_edu.draw.numbers import dims
 from tinygrad_edu.draw.picture import Card, Edge, EdgeStyle, Line, Picture
+from tinygrad_edu.mathematics import dims
 
 __all__ = ["Drawn", "broadcast", "op_picture"]
 
@@ -141,5 +141,5 @@ def broadcast(value: Any, node: Node) -> str:
     op: Any = node.op
     if op.kind != "elementwise" or not op.broadcasts or value.shape == node.result.shape:
         return ""
-    own = ", ".join(map(str, value.shape)) if value.ndim > 1 else dims(value)
-    return f"({own}) → {dims(node.result)}" if value.ndim else f"scalar → {dims(node.result)}"
+    own = f"({', '.join(map(str, value.shape))})" if value.ndim else "scalar"
+    return f"{own} → {dims(node.result.shape)}"

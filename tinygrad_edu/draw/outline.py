@@ -6,7 +6,7 @@ Read ``structure.py`` first, which finds the order of the lines.
 from __future__ import annotations
 
 from tinygrad_edu.draw.measure import cluster_pieces
-from tinygrad_edu.draw.picture import Card, Edge, Line, Picture
+from tinygrad_edu.draw.picture import Card, Edge, Picture
 from tinygrad_edu.draw.structure import structure_of
 from tinygrad_edu.draw.words import clean
 
@@ -48,20 +48,12 @@ def outline(picture: Picture) -> str:
 def _line(picture: Picture, number: int, incoming: list[tuple[Edge, int]]) -> str:
     """Return the line of a card: its name, what it is, its texts and where its inputs come from."""
     card = picture.cards[number]
-    pieces = [f"{clean(card.title)} ({clean(card.corner_text) or card.role})", *_texts(card)]
+    pieces = [f"{clean(card.title)} ({clean(card.corner_text) or card.role})"]
+    pieces += [text for text in (clean(line.text) for line in card.texts) if text]
     if incoming:
         sources = (_source(picture.cards[tail], edge) for edge, tail in incoming)
         pieces.append("from " + ", ".join(sources))
     return "  ".join(pieces)
-
-
-def _texts(card: Card) -> list[str]:
-    """Return everything that a card says below its title."""
-    lines = list(card.body)
-    lines += [Line(" ".join(row)) for row in card.values]
-    lines += [histogram.caption for histogram in card.histograms if histogram.caption]
-    lines += [bar.caption for bar in card.bars]
-    return [text for text in (clean(line.text) for line in lines) if text]
 
 
 def _source(card: Card, edge: Edge) -> str:

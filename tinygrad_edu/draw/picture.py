@@ -31,6 +31,7 @@ __all__ = [
     "Rankdir",
     "swatch_card",
     "swatch_edge",
+    "swatch_text",
 ]
 
 EdgeStyle = Literal["data", "parameter", "constant", "gradient", "absent"]
@@ -49,6 +50,8 @@ LegendEntry = Literal[
     "pale",
     "gradient",
     "absent",
+    "value",
+    "rate",
     "recurrent",
     "heat",
     "added",
@@ -72,6 +75,8 @@ LEGEND: dict[LegendEntry, str] = {
     "pale": "context, drawn back",
     "gradient": "gradient, flows back",
     "absent": "gradient not computed",
+    "value": "blue number: value",
+    "rate": "orange number: gradient; ×: local derivative",
     "recurrent": "goes back, to the next step",
     "heat": "the more orange, the larger its share",
     "added": "added",
@@ -248,14 +253,19 @@ class Card:
         return (*self.lines, Line(f"{self.nonfinite:,} {noun} nan or inf", "red"))
 
     @property
+    def texts(self) -> tuple[Line, ...]:
+        """All that the card says below its title, for forms that draw neither grids nor bars."""
+        rows = [Line(" ".join(row)) for row in self.values]
+        captions = [histogram.caption for histogram in self.histograms if histogram.caption]
+        return (*self.body, *rows, *captions, *(bar.caption for bar in self.bars))
+
+    @property
     def description(self) -> str:
         """The tooltip, or title and texts when there is none; may span several lines."""
         if self.tooltip:
             return self.tooltip
         head = f"{self.title} ({self.corner_text or self.role})"
-        captions = [h.caption for h in self.histograms if h.caption]
-        captions += [bar.caption for bar in self.bars]
-        return "\n".join([head, *(line.text for line in (*self.body, *captions))])
+        return "\n".join([head, *(line.text for line in self.texts)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +437,10 @@ class Picture:
         present.update(["frozen"] if any(card.frozen for card in self.cards) else [])
         present.update(["nonfinite"] if any(card.nonfinite for card in self.cards) else [])
         present.update(["pale"] if any(card.pale for card in self.cards) else [])
+        # Numbers on arrows that run forward: only their colour tells the two passes apart.
+        forward = [line.style for e in self.edges if not e.backward for line in e.lines]
+        present.update(["value"] if "value" in forward else [])
+        present.update(["rate"] if "orange" in forward else [])
         present.update(["recurrent"] if any(edge.recurrent for edge in self.edges) else [])
         present.update(["heat"] if any(card.heat is not None for card in self.cards) else [])
         present.update(card.change for card in self.cards if card.change is not None)
@@ -500,7 +514,7 @@ class Picture:
 
 
 def swatch_card(entry: LegendEntry) -> Card | None:
-    """Return an empty card in the look that an entry of the legend explains, None for a line."""
+    """Return an empty card in the look that an entry of the legend explains, None for others."""
     match entry:
         case "frozen":
             return Card("", "parameter", "", frozen=True)
@@ -512,7 +526,7 @@ def swatch_card(entry: LegendEntry) -> Card | None:
             return Card("", "module", "", heat=3)
         case "added" | "removed" | "changed":
             return Card("", "module", "", change=entry)
-        case "gradient" | "absent" | "recurrent":
+        case "gradient" | "absent" | "value" | "rate" | "recurrent":
             return None
         case _:
             return Card("", entry, "")
@@ -526,7 +540,18 @@ def swatch_edge(entry: LegendEntry) -> Edge:
         case "recurrent":
             return Edge("", "", width=1.6, recurrent=True)
         case _:
-            raise DiagramError(f"the entry {entry!r} explains a card, not a line")
+            raise DiagramError(f"the entry {entry!r} explains no line between cards")
+
+
+def swatch_text(entry: LegendEntry) -> Line | None:
+    """Return a number in the colour that an entry of the legend explains, None for others."""
+    match entry:
+        case "value":
+            return Line("0.5", "value")
+        case "rate":
+            return Line("+0.5", "orange")
+        case _:
+            return None
 
 
 def _unique(kind: str, ids: list[str]) -> frozenset[str]:

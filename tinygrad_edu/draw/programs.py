@@ -15,6 +15,7 @@ from typing import Any, Literal
 from tinygrad_edu.capture import Instruction, Program
 from tinygrad_edu.draw.picture import Card, Cluster, Edge, Line, Picture, Rankdir
 from tinygrad_edu.errors import DiagramError
+from tinygrad_edu.mathematics import dims
 
 __all__ = ["program_picture"]
 
@@ -238,5 +239,4 @@ def _card(key: str, step: Step, phase: str) -> Card:
 
 def _shape(array: Any) -> str:
     """Return shape and dtype in a few words."""
-    size = " × ".join(map(str, array.shape)) or "number"
-    return f"{size} {array.dtype}"
+    return f"{dims(array.shape)} {array.dtype}"

@@ -11,7 +11,7 @@ import ast
 import itertools
 from bisect import bisect
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -28,7 +28,7 @@ from tinygrad_edu.draw.source import Sources, callee, keywords, operands, positi
 from tinygrad_edu.errors import DiagramError, describe_line
 from tinygrad_edu.nn.module import CALLS, Call, Module
 
-__all__ = ["CONSTANT", "LABELS", "Place", "Reading", "Sweep", "constant_name", "read"]
+__all__ = ["CONSTANT", "LABELS", "Place", "Reading", "Sweep", "constant_name", "read", "shared"]
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -308,6 +308,14 @@ class Reading:
                     found[up].append((node, i))
         return {node: tuple(found[node]) for node in self.nodes}
 
+    def after(self, begun: Collection[Node]) -> list[Node]:
+        """Return some nodes and all that depend on them, in order of creation."""
+        found = dict.fromkeys(begun)
+        for node in self.nodes:
+            if any(up in found for up in node.upstream or ()):
+                found[node] = None
+        return [node for node in self.nodes if node in found]
+
     @cached_property
     def places(self) -> Mapping[Node, tuple[Place, ...]]:
         """Per node the calls of modules in which it was made, from the outermost.
@@ -513,11 +521,11 @@ def _places(
             found[node] = (Place(path, ""),) if path else ()
     for node in nodes:
         if isinstance(node, Leaf):
-            found[node] = _shared([found[consumer] for consumer, _ in consumers[node]])
+            found[node] = shared([found[consumer] for consumer, _ in consumers[node]])
     return found
 
 
-def _shared(paths: Sequence[tuple[T, ...]]) -> tuple[T, ...]:
+def shared(paths: Sequence[tuple[T, ...]]) -> tuple[T, ...]:
     """Return the beginning that several paths share."""
     if not paths:
         return ()
@@ -571,4 +579,4 @@ def _told(call: Call, ops: Sequence[Node]) -> str:
     beyond = bisect(ops, call.end, key=_order)
     ups = (up for node in ops[first:beyond] for up in node.upstream or ())
     paths = {tuple(up.name.split(".")[:-1]) for up in ups if isinstance(up, Leaf)}
-    return ".".join(_shared(sorted(paths)))
+    return ".".join(shared(sorted(paths)))

@@ -127,7 +127,8 @@ def render(
         return _tidy(run.svg(), picture)
 
     if format == "html":
-        pages = (svg(replace(picture, theme=theme)) for theme in ("light", "dark"))
+        bare = replace(picture, note="")  # the page has it in its head
+        pages = (svg(replace(bare, theme=theme)) for theme in ("light", "dark"))
         return html_page(picture, *pages).encode()
     if format == "svg":
         return _prefixed(svg(picture), prefix).encode()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from tinygrad_edu.draw.picture import Card, Picture
 from tinygrad_edu.errors import DiagramError
 
-__all__ = ["Box", "Structure", "structure_of"]
+__all__ = ["Box", "Structure", "cluster_paths", "structure_of"]
 
 # An op with more parameters than this (a stack of a hundred) would become a very wide row.
 _MOST_HANGING = 4
@@ -110,7 +110,8 @@ def structure_of(picture: Picture, most_hanging: int = _MOST_HANGING) -> Structu
             continue
         producers[head].append(tail)
         consumers[tail].append(head)
-    paths = _cluster_paths(picture)
+    clusters = cluster_paths(picture)
+    paths = [clusters[card.cluster] for card in picture.cards]
     hanging = _find_hanging(picture.cards, producers, consumers, paths, turning, most_hanging)
     owner = {leaf: op for op, leaves in hanging.items() for leaf in leaves}
     leaves = [
@@ -144,23 +145,29 @@ def structure_of(picture: Picture, most_hanging: int = _MOST_HANGING) -> Structu
     )
 
 
-def _cluster_paths(picture: Picture) -> list[tuple[int, ...]]:
-    """Return for each card the clusters that hold it, outermost first."""
+def cluster_paths(picture: Picture) -> dict[str | None, tuple[int, ...]]:
+    """Return for each cluster all that hold it and itself, outermost first; for none, nothing.
+
+    Raises
+    ------
+    DiagramError
+        When a cluster is inside itself.
+    """
     number = {cluster.id: i for i, cluster in enumerate(picture.clusters)}
     path_of: dict[str | None, tuple[int, ...]] = {None: ()}
     for cluster in picture.clusters:
-        chain = []
+        chain: dict[str, None] = {}  # in which to look up is quick however deep clusters are
         name: str | None = cluster.id
         while name not in path_of:
             assert name is not None
-            chain.append(name)
+            chain[name] = None
             name = picture.clusters[number[name]].parent
             if name in chain:
                 raise DiagramError(f"cluster {name!r} is its own ancestor; check the parents")
         path = path_of[name]
         for inner in reversed(chain):
             path = path_of[inner] = (*path, number[inner])
-    return [path_of[card.cluster] for card in picture.cards]
+    return path_of
 
 
 def _find_hanging(

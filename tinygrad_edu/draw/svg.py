@@ -8,6 +8,7 @@ stand in one page. Read ``render.py`` next.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
@@ -22,8 +23,9 @@ from tinygrad_edu.draw.picture import (
     Picture,
     swatch_card,
     swatch_edge,
+    swatch_text,
 )
-from tinygrad_edu.draw.theme import CORNER, NOTE, Font, mix
+from tinygrad_edu.draw.theme import CORNER, NOTE, TEXT_STYLES, Font, mix
 from tinygrad_edu.draw.words import clean, clean_lines
 
 __all__ = ["own_svg", "root_attributes"]
@@ -269,10 +271,14 @@ def _legend(picture: Picture, top: float, width: float) -> tuple[list[str], floa
 
 
 def _swatch(picture: Picture, entry: LegendEntry, x: float, y: float) -> Iterable[str]:
-    """Return a small card, or a piece of line, in the look that the entry explains."""
+    """Return a small card, a number or a piece of line in the look that the entry explains."""
     card = swatch_card(entry)
     if card is not None:
         return _frame(picture, card, Rectangle(x, y + 1, 20, 12))
+    sample = swatch_text(entry)
+    if sample is not None:
+        font = replace(TEXT_STYLES[sample.style], size=CORNER.size)
+        return [_text(x + 20, y + 10.5, sample.text, font, picture.text_colour(font), "end")]
     edge = swatch_edge(entry)
     ends = Point(x, y + 7), Point(x + 20, y + 7)
     # The route of a recurrent edge already runs backwards.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["LINE_LIMIT", "TOOLTIP_LIMIT", "clean", "clean_lines"]
+__all__ = ["LINE_LIMIT", "TOOLTIP_LIMIT", "clean", "clean_lines", "counted"]
 
 # Longer texts are cut with an ellipsis; the tooltip has room for the rest.
 LINE_LIMIT = 48
@@ -33,3 +33,8 @@ def clean_lines(text: str, limit: int = TOOLTIP_LIMIT) -> str:
     lines = (clean(line, limit) for line in text[: 2 * limit].splitlines())
     joined = "\n".join(lines).strip("\n")
     return joined if len(joined) <= limit else joined[: limit - 1] + "…"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 leaf``, ``2,310 leaves``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -197,10 +197,5 @@ class _Line:
 
     def _exempt(self) -> list[str]:
         """Return what rows downstream say of gradients that are not derivatives."""
-        moved, said = {self.node}, []
-        for node in self.reading.nodes:
-            if any(up in moved for up in node.upstream or ()):
-                moved.add(node)
-                if node.op is not None and node.op.exempt:
-                    said.append(f"{node.op.name}: {node.op.exempt}")
-        return said
+        rows = [node.op for node in self.reading.after({self.node}) if node is not self.node]
+        return [f"{op.name}: {op.exempt}" for op in rows if op is not None and op.exempt]

@@ -22,8 +22,9 @@ from tinygrad_edu.core.tensor import Tensor, constant, handle
 from tinygrad_edu.draw.formula import formula
 from tinygrad_edu.draw.reading import Reading, read
 from tinygrad_edu.errors import ExplanationError
+from tinygrad_edu.explain.formulas import element, largest
 from tinygrad_edu.explain.replay import replay, values
-from tinygrad_edu.explain.steps import element, largest, spelled
+from tinygrad_edu.explain.steps import spelled
 from tinygrad_edu.mathematics import number, signed
 
 __all__ = ["Change", "Delta", "Trial", "delta"]
@@ -214,14 +215,17 @@ def delta(
     wrt : Tensor
         The one that is changed: a leaf, or a result on the way.
     delta : float
-        The change.
+        The change, in the units of `wrt`; finite and not 0.
     at : int or sequence of int, optional
         The element of `wrt` that is changed; by default that of the largest gradient.
 
     Raises
     ------
+    DiagramError
+        `output` is no Tensor.
     ExplanationError
-        `output` does not depend on `wrt`, `at` is no element of it, or a value is lost.
+        `delta` is 0 or not finite, `output` does not depend on `wrt`, `at` is no element of it, or
+        a value is lost.
     FreedGraphError
         ``backward()`` has freed the graph: call it with ``retain_graph=True``.
 
@@ -313,11 +317,7 @@ def _value(reading: Reading, start: Node) -> Array:
 
 def _tangents(reading: Reading, start: Node, place: Index) -> dict[Node, Array]:
     """Return the derivatives of all that depends on a node by one of its elements."""
-    moving = {start}
-    for node in reading.nodes:
-        if any(up in moving for up in node.upstream or ()):
-            moving.add(node)
-    nodes = [node for node in reading.nodes if node in moving and node is not start]
+    nodes = [node for node in reading.after({start}) if node is not start]
     one = np.zeros(start.result.shape, start.result.dtype)
     one[place] = 1
     with np.errstate(all="ignore"):

@@ -7,20 +7,14 @@ rule that forbids every request to elsewhere. Look at ``page.js`` next, which ru
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-
-import numpy as np
 
 from tinygrad_edu.core.graph import Node
 from tinygrad_edu.core.tensor import Tensor
@@ -29,12 +23,14 @@ from tinygrad_edu.draw.picture import Card, Edge, Histogram, Line, Picture
 from tinygrad_edu.draw.reading import Reading, read
 from tinygrad_edu.draw.svg import own_svg
 from tinygrad_edu.draw.theme import THEMES
+from tinygrad_edu.draw.web import facts_text, policy, with_variables
 from tinygrad_edu.draw.words import clean
 from tinygrad_edu.errors import ExplanationError
 from tinygrad_edu.explain import blocks as forms
 from tinygrad_edu.explain.blocks import Block, Bullets, Heading
 from tinygrad_edu.explain.blocks import Line as Words
 from tinygrad_edu.explain.explanation import Explainer
+from tinygrad_edu.explain.steps import seeds
 from tinygrad_edu.explain.story import Story, story
 from tinygrad_edu.files import write_whole
 from tinygrad_edu.train.callbacks import Callback
@@ -78,6 +74,13 @@ class Frame:
             Which moment it is.
         level : {"auto", "scalar", "op", "module"}
             As for the page that it is for.
+
+        Raises
+        ------
+        DiagramError
+            `output` is no Tensor.
+        FreedGraphError
+            ``backward()`` has freed the graph.
         """
         reading = read("Frame.of", output)
         told = story(reading, reading.sweep(), level=level)
@@ -97,6 +100,11 @@ class Frames(Callback):
         A frame is taken of every so manieth step.
     level : {"auto", "scalar", "op", "module"}
         As for the page.
+
+    Raises
+    ------
+    ExplanationError
+        `every` is below 1.
 
     Examples
     --------
@@ -127,7 +135,15 @@ class Frames(Callback):
         self._frames: list[Frame] = []
 
     def add(self, output: Tensor, step: int) -> None:
-        """Take a frame of a loss, if it is the turn of this step; call it before ``backward()``."""
+        """Take a frame of a loss, if it is the turn of this step; call it before ``backward()``.
+
+        Parameters
+        ----------
+        output : Tensor
+            The loss, of the same graph each time.
+        step : int
+            Which step of the training it is of, from 0.
+        """
         if step % self.every:
             return
         self._frames.append(Frame.of(output, step, level=self.level))
@@ -178,11 +194,15 @@ def explain_html(
         The heading.
     level : {"auto", "scalar", "op", "module"}
         As in ``draw``: large nets are told by modules, equal ones folded.
-    seed : array, optional
+    seed : array_like of the shape of `output`, optional
         The gradient with which the backward pass begins; ones by default.
 
     Raises
     ------
+    DiagramError
+        `output` is no Tensor.
+    GradientError
+        `seed` does not fit `output`.
     ExplanationError
         A frame is of another graph.
     FreedGraphError
@@ -199,9 +219,8 @@ def explain_html(
     'backprop.html'
     """
     reading = read("explain_html", output)
-    seeds = None if seed is None else {root: np.asarray(seed) for root in reading.roots}
-    explainer = Explainer(reading, seeds)
-    own = story(reading, explainer.sweep, level=level)
+    explainer = Explainer(reading, seeds(output, seed, "explain_html"))
+    own = story(reading, explainer.facts.sweep, level=level)
     page = _page(own, _explained(own, explainer), list(frames), title or _title(reading))
     written = page.encode("utf-8")
     return write_whole(path, lambda file: file.write(written))
@@ -246,31 +265,19 @@ def _page(
     second = _SECOND.format(last=len(frames)) if frames else ""
     return _PAGE.format(
         title=said(clean(title, _LONG)),
-        hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        policy=policy(script),
         style=f"{style}{colours}",
         note=note,
         svg=ElementTree.tostring(drawn, encoding="unicode"),
         last=last,
         frames=second,
-        data=_harmless(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
+        data=facts_text(data),
         script=script,
     )
 
 
 def _file(name: str) -> str:
     return (files("tinygrad_edu.explain") / name).read_text("utf-8")
-
-
-def _harmless(text: str) -> str:
-    """Return JSON in which nothing can end the element of the page that holds it."""
-    signs = {
-        "<": "\\u003c",
-        ">": "\\u003e",
-        "&": "\\u0026",
-        "\u2028": "\\u2028",
-        "\u2029": "\\u2029",
-    }
-    return "".join(signs.get(sign, sign) for sign in text)
 
 
 _SECOND = """
@@ -284,8 +291,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" \
-content="default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
@@ -312,7 +318,7 @@ content="default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash
 <button id="copy" type="button">copy</button><pre id="source" tabindex="0"></pre></details>
 <button id="unpin" type="button">back to the step</button>
 </section>
-<p id="hint">Blue numbers are values, orange ones gradients. Choose a card for its explanation.
+<p id="hint">Choose a card for its explanation.
 <span class="keys">Keys: ← → a step, Home and End, ↑ ↓ from card to card, Enter to choose.</span>
 </p>
 </main>
@@ -338,7 +344,7 @@ def _explained(own: Story, explainer: Explainer) -> dict[str, dict[str, str]]:
             one = tell(nodes[0])
             found[id] = {"html": one.html, "latex": one.latex}
         else:
-            told = _listed(card, nodes, explainer.reading)
+            told = _listed(card, nodes, explainer.facts.reading)
             found[id] = {"html": forms.html(told), "latex": ""}
     return found
 
@@ -365,31 +371,29 @@ def _drawing(
     each pair of colours becomes one variable.
     """
     light, dark = (
-        ElementTree.fromstring(own_svg(replace(picture, theme=theme, title=title)))
+        own_svg(replace(picture, theme=theme, title=title, note=""))  # the page has the note
         for theme in ("light", "dark")
     )
+    coloured, colours = with_variables(light, dark)
+    drawn = ElementTree.fromstring(coloured)
     themes = THEMES["light"], THEMES["dark"]
     classes = {
         (themes[0].orange, themes[1].orange): "grad",
         (themes[0].gradient, themes[1].gradient): "grad",
         (themes[0].value, themes[1].value): "val",
     }
-    names: dict[tuple[str, str], str] = {}
-    for a, b in zip(light.iter(), dark.iter(), strict=True):
-        for key in ("fill", "stroke"):
-            pair = a.get(key, ""), b.get(key, "")
-            if not re.fullmatch(r"#[0-9A-Fa-f]{6}", pair[0]):
-                continue
-            a.set(key, f"var(--{names.setdefault(pair, f'c{len(names)}')})")
-            if key == "fill" and pair in classes and a.tag in (f"{_SVG}text", f"{_SVG}rect"):
-                a.set("class", classes[pair])
-    for part in light.iter():
+    told = {f"var(--{name})": classes[pair] for name, pair in colours.items() if pair in classes}
+    for group in drawn.iter(f"{_SVG}g"):
+        for part in group if group.get("class") != "legend" else ():
+            if part.tag in (f"{_SVG}text", f"{_SVG}rect") and part.get("fill") in told:
+                part.set("class", told[part.get("fill", "")])
+    for part in drawn.iter():
         part.tag = part.tag.removeprefix(_SVG)  # an HTML page knows what is inside an svg
-    light.set("role", "group")
-    light.set("aria-label", clean(f"graph: {picture.summary}", _LONG))
-    width = (light.get("viewBox") or "0 0 800 600").split()[2]
-    light.set("style", f"width:{width}pt")
-    for group in light.iter("g"):
+    drawn.set("role", "group")
+    drawn.set("aria-label", clean(f"graph: {picture.summary}", _LONG))
+    width = drawn.get("viewBox", "").split()[2]
+    drawn.set("style", f"width:{width}pt")
+    for group in drawn.iter("g"):
         id = group.get("id", "")
         if id in cards:
             card = own.picture.cards[int(id.removeprefix("n-"))]
@@ -400,14 +404,14 @@ def _drawing(
                 for text in group.iter("text"):
                     if text.get("font-size") == "16":
                         text.set("class", "val")
-    sets = ["".join(f"--{name}:{pair[k]};" for pair, name in names.items()) for k in (0, 1)]
+    sets = ["".join(f"--{name}:{pair[k]};" for name, pair in colours.items()) for k in (0, 1)]
     dark_look = f"{_DARK}{sets[1]}"
     style = (
         f":root{{{sets[0]}}}\n"
         f"@media (prefers-color-scheme: dark) {{:root:not([data-theme=light]){{{dark_look}}}}}\n"
         f":root[data-theme=dark]{{{dark_look}}}\n"
     )
-    return light, style
+    return drawn, style
 
 
 _DARK = (

@@ -42,10 +42,7 @@ def replay(reading: Reading, changes: Mapping[Node, Any]) -> dict[Node, Array]:
     MutationError
         A leaf was written after the graph had used it.
     """
-    affected = set(changes)
-    for node in reading.nodes:
-        if any(up in affected for up in node.upstream or ()):
-            affected.add(node)
+    affected = set(reading.after(changes))
     # What was recorded of what stays as it is; of the rest only where a constant is lost.
     needed: set[Node] = set()
     for node in affected.difference(changes):

@@ -17,10 +17,11 @@ from tinygrad_edu.core.graph import Node, turned
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.draw.formula import formula
-from tinygrad_edu.draw.numbers import dims, norm
+from tinygrad_edu.draw.numbers import norm
 from tinygrad_edu.draw.reading import Reading, Sweep, read
 from tinygrad_edu.explain.chain import pulled
-from tinygrad_edu.mathematics import array_text, local_formula, number, signed
+from tinygrad_edu.explain.formulas import element, largest
+from tinygrad_edu.mathematics import array_text, dims, local_formula, number, signed
 from tinygrad_edu.mathematics import local as row_local
 
 __all__ = [
@@ -29,9 +30,8 @@ __all__ = [
     "Part",
     "Step",
     "backward_steps",
-    "element",
     "forward_steps",
-    "largest",
+    "seeds",
     "spelled",
     "steps",
 ]
@@ -47,13 +47,21 @@ class Part:
     Parameters
     ----------
     consumer : str
-        Its name; ``"seed"`` where the sweep begins.
+        The name of its result; ``""`` for the seed, with which the sweep began.
     value : number
-        At the node's chosen element.
+        The term, at the node's chosen element.
     """
 
     consumer: str
     value: Any
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, as the end of a sentence."""
+        return f"from {self.consumer}" if self.consumer else "(seed)"
+
+    def __str__(self) -> str:
+        return f"{self.origin.strip('()')}: {signed(self.value)}"
 
 
 @dataclass(frozen=True)
@@ -197,13 +205,11 @@ class Step:
         size = int(np.prod(self.shape))
         text = f"∂{self.output}/∂{element(self.name, self.element, size)} = {signed(self.incoming)}"
         if len(self.parts) > 1:
-            terms = (f"{signed(part.value)} from {part.consumer}" for part in self.parts)
-            text += f" = {', '.join(terms)}"
+            text += f" = {', '.join(f'{signed(p.value)} {p.origin}' for p in self.parts)}"
         elif self.parts:
-            consumer = self.parts[0].consumer
-            text += " (seed)" if consumer == "seed" else f" from {consumer}"
+            text += f" {self.parts[0].origin}"
         if size > 1:
-            text += f"; the largest of {' × '.join(map(str, self.shape))}, norm {number(self.norm)}"
+            text += f"; the largest of {dims(self.shape)}, norm {number(self.norm)}"
         return text
 
     def __str__(self) -> str:
@@ -262,19 +268,40 @@ def steps(output: Tensor, *, seed: Any = None) -> tuple[Step, ...]:
     ----------
     output : Tensor
         A loss, or any tensor whose graph was not freed.
-    seed : array, optional
+    seed : array_like of the shape of `output`, optional
         The gradient with which the sweep begins; ones by default.
 
     Raises
     ------
     DiagramError
         `output` is no Tensor.
+    GradientError
+        `seed` does not fit `output`.
     FreedGraphError
         ``backward()`` has freed the graph: call it with ``retain_graph=True``.
     """
     reading = read("steps", output)
-    seeds = None if seed is None else {root: np.asarray(seed) for root in reading.roots}
-    return tuple(backward_steps(reading, reading.sweep(seeds)))
+    return tuple(backward_steps(reading, reading.sweep(seeds(output, seed, "steps"))))
+
+
+def seeds(output: Tensor, seed: Any, who: str) -> dict[Node, Array] | None:
+    """Return with what a sweep begins, or None for ones.
+
+    Parameters
+    ----------
+    output : Tensor
+        What the gradients are of.
+    seed : array_like of the shape of `output`, or None
+        The gradient of `output`.
+    who : str
+        The function that asks, for errors.
+
+    Raises
+    ------
+    GradientError
+        `seed` does not fit `output`, or `output` has no graph.
+    """
+    return None if seed is None else {output.rooted(who): turned(output.seed(seed, who))}
 
 
 def forward_steps(output: Tensor | Reading) -> tuple[Forward, ...]:
@@ -284,6 +311,13 @@ def forward_steps(output: Tensor | Reading) -> tuple[Forward, ...]:
     ----------
     output : Tensor or Reading
         A loss, or any tensor whose graph was not freed.
+
+    Raises
+    ------
+    DiagramError
+        `output` is neither.
+    FreedGraphError
+        ``backward()`` has freed the graph.
     """
     reading = output if isinstance(output, Reading) else read("forward_steps", output)
     rows = [node for node in reading.nodes if node.op is not None]
@@ -336,7 +370,7 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
         own = sweep.cotangents[root][chosen[root]]
         own = own - sum(sweep.parts[each][chosen[root]] for each in waiting[root])
         sums[root] = own
-        arrived[root] = [Part("seed", _item(own))]
+        arrived[root] = [Part("", _item(own))]
     for k, node in enumerate(rows, start=1):
         op: Any = node.op
         arguments = reading.arguments(node)
@@ -392,20 +426,6 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
         )
 
 
-def largest(array: Array) -> Index:
-    """Return the index of the element of the largest size; the first of several."""
-    if not array.size:
-        return ()
-    sizes = np.abs(array)
-    sizes = np.where(np.isnan(sizes), np.inf, sizes)  # what is no number is what to look at
-    return tuple(int(i) for i in np.unravel_index(int(sizes.argmax()), array.shape))
-
-
-def element(name: str, index: Index, size: int) -> str:
-    """Return what an element is called: ``W[3, 7]``, or the name alone where there is but one."""
-    return name if size == 1 or not index else f"{name}[{', '.join(map(str, index))}]"
-
-
 def spelled(name: str, formula: str) -> str:
     """Return a result with its formula; most formulas do not name it themselves."""
     return f"{name} = {formula}" if formula else name
@@ -448,5 +468,5 @@ def _value(reading: Reading, node: Node) -> str:
 def _shown(value: Any) -> str:
     """Return the numbers of a small array; shape and dtype of a larger one, or one not kept."""
     if isinstance(value, Like):
-        return f"{dims(value)} {value.dtype}"
+        return f"{dims(value.shape)} {value.dtype}"
     return "" if value is None else array_text(value)

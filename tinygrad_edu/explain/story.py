@@ -19,12 +19,13 @@ from tinygrad_edu.draw.graph import Level, drawing
 from tinygrad_edu.draw.names import card_name, edge_names
 from tinygrad_edu.draw.picture import Card, Edge, Picture
 from tinygrad_edu.draw.reading import Reading, Sweep
+from tinygrad_edu.draw.words import counted
 from tinygrad_edu.explain.blocks import Block, Bullets, Code, Heading, Line
+from tinygrad_edu.explain.formulas import element
 from tinygrad_edu.explain.steps import (
     Forward,
     Step,
     backward_steps,
-    element,
     forward_steps,
     spelled,
 )
@@ -198,15 +199,15 @@ class _Told:
         leaves = sum(isinstance(node, Leaf) for node in self.reading.nodes)
         rows = len(self.ahead)
         said = (
-            f"The values at the beginning: {_count(leaves, 'leaf', 'leaves')}. "
-            f"{_count(rows, 'operation')} will make {self.output} of them."
+            f"The values at the beginning: {counted(leaves, 'leaf', 'leaves')}. "
+            f"{counted(rows, 'operation')} will make {self.output} of them."
         )
         return Moment("forward", "", said, (Heading("The forward pass begins"), Line(said)))
 
     def forward(self, card: Card, name: str, nodes: Sequence[Node]) -> Moment:
         steps = [self.ahead[node] for node in nodes if node in self.ahead]
         if len(steps) != 1:
-            said = f"{card.title}: {_count(len(steps), 'operation')}."
+            said = f"{card.title}: {counted(len(steps), 'operation')}."
             lines = tuple(
                 Line(f"{spelled(s.name, s.formula)} = {s.value}") for s in steps[:_LISTED]
             )
@@ -235,7 +236,7 @@ class _Told:
             said = f"{card.title}: no gradient arrives."
             return Moment("backward", name, said, (Heading(card.title), Line(said)))
         if len(steps) > 1:
-            said = f"{card.title}: the gradient passes {_count(len(steps), 'operation')}."
+            said = f"{card.title}: the gradient passes {counted(len(steps), 'operation')}."
             lines = tuple(
                 Line(f"{step.name}: norm {number(step.norm)} arrives; ", *_passes(step))
                 for step in steps[:_LISTED]
@@ -277,7 +278,3 @@ def _passes(step: Step) -> list[str | Formula]:
     for each in step.contributions:
         pieces += [", " if pieces else "", Formula(each.formula, each.latex)]
     return pieces or ["nothing is handed on"]
-
-
-def _count(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.core.graph import Node
-from tinygrad_edu.mathematics import Formula, number, number_formula, symbol
+from tinygrad_edu.explain.formulas import bracketed, equation, indexed
+from tinygrad_edu.mathematics import Formula, number_formula
 
 __all__ = ["written_out"]
 
@@ -140,47 +141,35 @@ def _sum(
 ) -> Formula:
     """Return a sum of products: first with names, then with numbers."""
     listed = len(products) if len(products) <= LISTED + 1 else LISTED
-    named = [f"{_name(a)}·{_name(b)}" for a, b in products[:listed]]
-    latex = [rf"{_latex(a)}\,{_latex(b)}" for a, b in products[:listed]]
-    numbers = [f"{_number(a)}·{_number(b)}" for a, b in products[:listed]]
-    shown = [rf"{_number_latex(a)} \cdot {_number_latex(b)}" for a, b in products[:listed]]
+    named = [_product(indexed(*a[:2]), indexed(*b[:2]), r"\,") for a, b in products[:listed]]
+    values = [_product(_number(a), _number(b), r" \cdot ") for a, b in products[:listed]]
     hidden = products[listed:]
     if hidden:
-        rest = sum(float(np.real(a[2] * b[2])) for a, b in hidden)
-        named.append(f"… ({len(hidden):,} more)")
-        latex.append(r"\ldots")
-        numbers.append(f"… ({len(hidden):,} more: {number(rest)})")
-        shown.append(
-            rf"\ldots \text{{ ({len(hidden):,} more: }} {number_formula(rest).latex}\text{{)}}"
+        rest = number_formula(sum(float(np.real(a[2] * b[2])) for a, b in hidden))
+        named.append(Formula(f"… ({len(hidden):,} more)", r"\ldots"))
+        values.append(
+            Formula(
+                f"… ({len(hidden):,} more: {rest.text})",
+                rf"\ldots \text{{ ({len(hidden):,} more: }} {rest.latex}\text{{)}}",
+            )
         )
-    for each in added:
-        named.append(_name(each))
-        latex.append(_latex(each))
-        numbers.append(_number(each))
-        shown.append(_number_latex(each))
-    texts = [" + ".join(part) for part in (named, numbers)]
-    sources = [" + ".join(part) for part in (latex, shown)]
-    if activation:
-        texts = [f"{activation}({text})" for text in texts]
-        sources = [rf"\operatorname{{{activation}}}\left({source}\right)" for source in sources]
-    return Formula(" = ".join(texts), " = ".join(sources))
+    named += [indexed(*each[:2]) for each in added]
+    values += [_number(each) for each in added]
+    return equation(_added(named, activation), _added(values, activation))
 
 
-def _name(factor: Factor) -> str:
-    name, index, _ = factor
-    return f"{name}[{', '.join(map(str, index))}]"
+def _product(left: Formula, right: Formula, times: str) -> Formula:
+    return Formula(f"{left.text}·{right.text}", f"{left.latex}{times}{right.latex}")
 
 
-def _latex(factor: Factor) -> str:
-    name, index, _ = factor
-    return f"{{{symbol(name).latex}}}_{{{', '.join(map(str, index))}}}"
+def _number(factor: Factor) -> Formula:
+    return bracketed(number_formula(factor[2]))
 
 
-def _number(factor: Factor) -> str:
-    text = number(factor[2])
-    return f"({text})" if text[:1] == "−" else text
-
-
-def _number_latex(factor: Factor) -> str:
-    text = number_formula(factor[2]).latex
-    return f"({text})" if text[:1] == "-" else text
+def _added(terms: Sequence[Formula], activation: str) -> Formula:
+    """Return a sum, inside an activation if there is one."""
+    text = " + ".join(term.text for term in terms)
+    latex = " + ".join(term.latex for term in terms)
+    if not activation:
+        return Formula(text, latex)
+    return Formula(f"{activation}({text})", rf"\operatorname{{{activation}}}\left({latex}\right)")

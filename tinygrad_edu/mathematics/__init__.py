@@ -10,7 +10,7 @@ that a function returns), ``forward.py`` and ``local.py`` (what a row computes, 
 """
 
 from tinygrad_edu.mathematics.expression import Formula, formula, parsed, symbol, words
-from tinygrad_edu.mathematics.figures import array_text, number, number_formula, signed
+from tinygrad_edu.mathematics.figures import array_text, dims, number, number_formula, signed
 from tinygrad_edu.mathematics.forward import forward_latex, minus_signs
 from tinygrad_edu.mathematics.local import Local, local, local_formula, local_text, slope
 from tinygrad_edu.mathematics.mathml import mathml
@@ -19,6 +19,7 @@ __all__ = [
     "Formula",
     "Local",
     "array_text",
+    "dims",
     "formula",
     "forward_latex",
     "local",

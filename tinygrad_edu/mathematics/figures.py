@@ -6,13 +6,14 @@ Knows: numbers and arrays. Does not know: what they mean. Read ``expression.py``
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.mathematics.expression import Formula
 
-__all__ = ["DIGITS", "array_text", "number", "number_formula", "signed"]
+__all__ = ["DIGITS", "array_text", "dims", "number", "number_formula", "signed"]
 
 DIGITS = 4
 """Significant digits of a number that is shown."""
@@ -67,6 +68,11 @@ def number_formula(value: Any, digits: int = DIGITS) -> Formula:
     return Formula(text, latex)
 
 
+def dims(shape: Sequence[int]) -> str:
+    """Return a shape as ``100 × 784``, or ``scalar``."""
+    return " × ".join(map(str, shape)) or "scalar"
+
+
 def array_text(array: Any, limit: int = 9, digits: int = DIGITS) -> str:
     """Return the numbers of a small array in brackets, or the shape and dtype of a larger one.
 
@@ -81,7 +87,7 @@ def array_text(array: Any, limit: int = 9, digits: int = DIGITS) -> str:
     """
     array = np.asarray(array)
     if array.size > limit:
-        return f"{' × '.join(map(str, array.shape))} {array.dtype}"
+        return f"{dims(array.shape)} {array.dtype}"
     if array.ndim == 0:
         return number(array, digits)
     # Nested from the inside out, so that no axis needs a call of its own.

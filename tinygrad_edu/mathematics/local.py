@@ -290,6 +290,4 @@ def local_text(
         return text
     if text.startswith(("−", "-")):
         return f"×(−{text[1:]})"
-    return (
-        f"×{text}" if " + " not in text and " − " not in text and " " not in text else f"×({text})"
-    )
+    return f"×({text})" if " " in text else f"×{text}"

@@ -1,0 +1,368 @@
+"""The words of an explanation: facts of a node as headings, lines and lists.
+
+Knows: facts, and how they are said. Does not know: how they were found, or what form the text takes
+in the end. Read ``explanation.py`` next, which chooses what is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.core.graph import Node, turned
+from tinygrad_edu.core.op import Like
+from tinygrad_edu.draw.formula import formula as forward_formula
+from tinygrad_edu.draw.words import counted
+from tinygrad_edu.explain.blocks import Block, Bullets, Code, Heading, Line, Piece
+from tinygrad_edu.explain.chain import Path, count_paths
+from tinygrad_edu.explain.check import Check
+from tinygrad_edu.explain.facts import Facts, InputStory
+from tinygrad_edu.explain.formulas import (
+    bracketed,
+    element_formula,
+    equation,
+    quotient,
+    signed_formula,
+)
+from tinygrad_edu.explain.written import written_out
+from tinygrad_edu.mathematics import (
+    Formula,
+    array_text,
+    dims,
+    forward_latex,
+    local,
+    minus_signs,
+    number,
+    number_formula,
+    signed,
+    slope,
+    symbol,
+)
+
+__all__ = ["Wording"]
+
+Array = np.ndarray[Any, Any]
+Index = tuple[int, ...]
+
+SHOWN = 9
+"""Arrays of at most so many elements are shown in full."""
+
+
+class Wording:
+    """Says what there is to tell of the nodes of a graph.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of the graph.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    def heading(self, node: Node) -> Heading:
+        """Return the name of a node, with its operation, shape and dtype."""
+        name = self.facts.reading.names[node]
+        op = "leaf" if node.op is None else node.op.name
+        return Heading(f"{name}  ({op}, {dims(node.result.shape)} {node.result.dtype})")
+
+    def made(self, node: Node, place: Index) -> list[Block]:
+        """Return where a node was made, and its value."""
+        said: list[Block] = [Line("Made at ", Code(self.facts.reading.line(node)))]
+        value = self.facts.value(node)
+        if node.op is not None:
+            said.append(Line(self._equation(node, self.facts.reading.arguments(node))))
+        if value is None:
+            said.append(Line("Its value was not kept, nor what it was computed from."))
+        else:
+            said.append(Line(self._valued(self.facts.reading.names[node], value, place)))
+        return said
+
+    def _equation(self, node: Node, arguments: Sequence[str]) -> Piece:
+        op: Any = node.op
+        name = self.facts.reading.names[node]
+        said = minus_signs(forward_formula(node, arguments))
+        return Formula(f"{name} = {said}", f"{symbol(name).latex} = {forward_latex(op, arguments)}")
+
+    def _valued(self, name: str, value: Array, place: Index) -> Formula:
+        """Return an array that is small, or one element of a large one, as an equation."""
+        if value.size != 1 and value.size <= SHOWN:
+            text = array_text(value)
+            return Formula(f"{name} = {text}", rf"{symbol(name).latex} = \text{{{text}}}")
+        return equation(element_formula(name, place, value.size), number_formula(value[place]))
+
+    def forward(self, node: Node, arguments: Sequence[str], place: Index) -> list[Block]:
+        """Return the operation with names, shapes and numbers."""
+        op: Any = node.op
+        said: list[Block] = [
+            Line("Made at ", Code(self.facts.reading.line(node))),
+            Line(f"{op.name}: {op.doc}"),
+            Line(self._equation(node, arguments)),
+        ]
+        given = []
+        values: list[Array | None] = []
+        for i, (up, primal) in enumerate(zip(node.upstream or (), node.primals, strict=True)):
+            value: Any = self.facts.value(up) if up is not None else primal
+            values.append(None if value is None or isinstance(value, Like) else np.asarray(value))
+            literal = up is None and np.ndim(value) == 0 and arguments[i][:1].isdigit()
+            if primal is None or literal or arguments[i] in arguments[:i]:
+                continue
+            given.append(self._operand(arguments[i], value, up))
+        if given:
+            said.append(Bullets(tuple(given)))
+        result = self.facts.value(node)
+        if result is None:
+            said.append(Line("The result was not kept, nor what it was computed from."))
+            return said
+        name = self.facts.reading.names[node]
+        if result.size <= SHOWN:
+            said.append(Line(self._valued(name, result, place)))
+        long = written_out(node, arguments, values, place) if result.size else None
+        if long is not None:
+            left = element_formula(name, place, result.size)
+            said.append(Line(equation(equation(left, long), number_formula(result[place]))))
+        elif result.size > SHOWN:
+            said.append(Line(self._valued(name, result, place)))
+        return said
+
+    def _operand(self, name: str, value: Any, up: Node | None) -> Line:
+        """Return an argument with its shape, and its numbers if they are few."""
+        held = "" if up is not None else ", a constant"
+        if isinstance(value, Like) or value is None:
+            like: Any = value if up is None else up.result
+            return Line(symbol(name), f": {dims(like.shape)} {like.dtype}{held}, not kept")
+        array = np.asarray(value)
+        if array.size <= SHOWN:
+            shape = f", {dims(array.shape)} {array.dtype}" if array.ndim else ""
+            return Line(self._valued(name, array, (0,) * array.ndim), f"{shape}{held}")
+        return Line(symbol(name), f": {dims(array.shape)} {array.dtype}{held}")
+
+    def incoming(self, node: Node, place: Index) -> list[Block]:
+        """Return the gradient that arrives at a node, listed by consumer."""
+        name, size = self.facts.reading.names[node], node.result.size
+        said: list[Block] = [Heading("The gradient that arrives")]
+        incoming = self.facts.incoming(node, place)
+        if incoming is None and not size:
+            said.append(Line("None: it has no elements."))
+            return said
+        if incoming is None:
+            said.append(Line("None: the output does not depend on it, or only through rows that "
+                             "let no gradient flow."))  # fmt: skip
+            return said
+        left = slope(symbol(self.facts.output), element_formula(name, place, size))
+        said.append(Line(equation(left, signed_formula(incoming.value)), self._whole(node)))
+        if node in self.facts.seeds:
+            said.append(Line(self._seed_words(name)))
+        many = len(incoming.parts) > 1
+        if many or node not in self.facts.seeds:
+            total = f"; together {signed(incoming.value)}" if many else ""
+            said.append(Line(", ".join(map(str, incoming.parts)) + total))
+        return said
+
+    def _seed_words(self, name: str) -> str:
+        """Return what the gradient is of, where it begins."""
+        if self.facts.output != "L" or self.facts.output == name:
+            return "It is the output: by itself it changes at the rate 1."
+        several = len(self.facts.reading.roots) > 1
+        what = "the outputs" if several else name
+        weights = ", each times its seed" if self.facts.seeded else ""
+        return f"L is the sum of the elements of {what}{weights}."
+
+    def _whole(self, node: Node) -> str:
+        """Return all numbers of a small gradient, and which element of a large one was chosen."""
+        g = self.facts.gradient(node)
+        if g is None or g.size == 1:
+            return ""
+        if g.size <= SHOWN:
+            return f", of {array_text(g)}"
+        place = self.facts.place(node, None)
+        return f", the largest being {signed(g[place])} at {list(place)}"
+
+    def story(self, node: Node, i: int, story: InputStory, again: bool) -> list[Block]:
+        """Return the words about one argument."""
+        op: Any = node.op
+        size = story.gradient.size
+        role = f", as {op.arguments[0 if op.variadic else i]}" if again else ""
+        said: list[Block] = [
+            Heading(f"Back to {story.name}{role}"),
+            Line(self._local(node, i, story), story.remark),
+        ]
+        target = element_formula(story.name, story.place, size)
+        if story.sum is not None and story.sum.terms:
+            said.append(self._product(node, story))
+        if story.broadcast:
+            said.append(Line(f"{story.broadcast}."))
+        left = slope(symbol(self.facts.output), target)
+        others = [
+            part for part in story.incoming.parts if part.consumer != self.facts.reading.names[node]
+        ]
+        if others or len(story.incoming.parts) > 1:
+            parts = ", ".join(map(str, story.incoming.parts))
+            said.append(Line(f"{parts}; gradients add up:"))
+        ending = f", of {array_text(story.gradient)}" if 1 < size <= SHOWN else ""
+        said.append(Line(equation(left, signed_formula(story.incoming.value)), ending))
+        if op.exempt:
+            said.append(Line(f"By design this is not the derivative: {op.exempt}."))
+        if story.check is not None:
+            up = next(
+                u for u in node.upstream or () if u and self.facts.reading.names[u] == story.name
+            )
+            said += self.check(story.name, story.place, story.check, up)
+        return said
+
+    def _local(self, node: Node, i: int, story: InputStory) -> Formula:
+        """Return the local derivative, with its number where there is one number."""
+        op: Any = node.op
+        found = story.sum
+        if not op.factors or found is None or not found.terms:
+            return story.local
+        slopes = {term.slope for term in found.terms}
+        if len(slopes) > 1 or found.count > len(found.terms):
+            return story.local
+        value = number_formula(slopes.pop())
+        said = story.local
+        if len(found.terms) == 1:
+            put = self._with_numbers(node, i, found.terms[0].place)
+            if put is not None and put.text != value.text and not said.text.endswith(put.text):
+                said = equation(said, put)
+        return said if said.text.endswith(f"= {value.text}") else equation(said, value)
+
+    def _with_numbers(self, node: Node, i: int, place: Index) -> Formula | None:
+        """Return the local derivative at an element of the result, numbers in place of names."""
+        op: Any = node.op
+        known: dict[str, Formula] = {}
+        given = [self.facts.value(up) if up is not None else primal
+                 for up, primal in zip(node.upstream or (), node.primals, strict=True)]  # fmt: skip
+        for role, value in (*zip(op.arguments, given, strict=True), ("y", self.facts.value(node))):
+            if role == "y" and "y" in op.arguments:
+                continue
+            if value is None or isinstance(value, Like):
+                continue
+            array = np.asarray(value)
+            at = place[len(place) - array.ndim :] if array.ndim else ()
+            index = tuple(0 if side == 1 else k for k, side in zip(at, array.shape, strict=True))
+            known[role] = number_formula(array[index])
+        for role, value in (node.params or {}).items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                known[role] = number_formula(value)
+        found = local(op, i).settled(node.params)
+        used = set(found.roles.values()) if found.expression is not None else set()
+        names = found.names & used
+        return found.written(known) if names and names <= set(known) else None
+
+    def _product(self, node: Node, story: InputStory) -> Line:
+        """Return the chain rule as products with numbers."""
+        found = story.sum
+        assert found is not None
+        pieces = []
+        for term in found.terms:
+            incoming, slope_ = (
+                signed_formula(term.incoming),
+                bracketed(number_formula(term.slope)),
+            )
+            pieces.append(
+                Formula(
+                    f"({incoming.text}) · {slope_.text}",
+                    rf"({incoming.latex}) \cdot {slope_.latex}",
+                )
+            )
+        text = " + ".join(piece.text for piece in pieces)
+        latex = " + ".join(piece.latex for piece in pieces)
+        hidden = found.count - len(found.terms)
+        if hidden > 0:
+            rest = signed_formula(found.rest)
+            text += f" + … ({hidden:,} more: {rest.text})"
+            latex += rf" + \ldots \text{{ ({hidden:,} more: }} {rest.latex}\text{{)}}"
+        arriving = slope(symbol(self.facts.output), symbol(self.facts.reading.names[node])).text
+        one = len(found.terms) == 1 and not hidden
+        head = "gradient times slope: " if one else f"the sum of {arriving} times slope: "
+        return Line(head, equation(Formula(text, latex), signed_formula(found.total)))
+
+    def quiet(self, node: Node, arguments: Sequence[str]) -> str:
+        """Return which arguments take no gradient, and why."""
+        said = []
+        for i, (up, primal) in enumerate(zip(node.upstream or (), node.primals, strict=True)):
+            if primal is None or (up is not None and (node, i) in self.facts.sweep.parts):
+                continue
+            name = arguments[i]
+            if up is not None:
+                op: Any = node.op
+                flows = local(op, i).expression is not None
+                said.append(f"{name} gets none{'' if flows else ', its row lets none flow to it'}")
+            elif np.ndim(primal) or name[:1] not in "0123456789−-":
+                kind = np.asarray(0).dtype if isinstance(primal, (bool, int)) else None
+                dtype = getattr(primal, "dtype", kind)
+                whole = dtype is not None and dtype.kind in "biu"
+                said.append(f"{name} is a constant{' of whole numbers' if whole else ''}")
+        return f"No gradient flows to the rest: {'; '.join(said)}." if said else ""
+
+    def check(self, name: str, place: Index, found: Check, node: Node) -> list[Block]:
+        """Return the line that compares the gradient with a small change."""
+        point = element_formula(name, place, node.result.size)
+        if found.verdict == "not compared" and not found.delta:
+            lines = [line.strip() for line in found.reason.splitlines()]
+            return [Line(f"not checked: {lines[0]}"), Bullets(tuple(Line(t) for t in lines[1:]))]
+        change = quotient(self.facts.output, point)
+        right = signed_formula(found.slope, 8)
+        said = Line(
+            equation(change, right), f" for Δ = {number(found.delta)}: {self._verdict(found)}"
+        )
+        return [said]
+
+    def _verdict(self, found: Check) -> str:
+        gradient = signed(found.gradient, 8)
+        if found.verdict == "agrees":
+            if not found.gradient and not found.slope:
+                return "agrees, both are 0"
+            if not found.digits:
+                return f"agrees with {gradient} as far as rounding lets one see"
+            many = "all digits" if found.digits >= 15 else counted(found.digits, "digit")
+            return f"agrees with {gradient} in {many}"
+        if found.verdict == "DISAGREES":
+            return f"DISAGREES with {gradient}; a rule on the way is wrong"
+        if found.verdict == "kink":
+            return (
+                f"differs from {gradient}, for here is a kink: the slope is {signed(found.left)} "
+                f"on the left and {signed(found.right)} on the right"
+            )
+        if found.verdict == "by design":
+            return f"differs from {gradient} by design ({found.reason})"
+        return f"not compared with {gradient}: {found.reason}"
+
+    def paths(self, node: Node, place: Index, found: Sequence[Path]) -> list[Block]:
+        """Return the chain from the output to a node, by every path."""
+        count = count_paths(self.facts.reading, self.facts.sweep, node)
+        if not count:
+            return []
+        names = self.facts.reading.names
+        said: list[Block] = [Heading(f"By which way: {counted(count, 'path')}")]
+        incoming = self.facts.incoming(node, place)
+        assert incoming is not None
+        if not found:
+            grouped: dict[str, Any] = {}
+            for part in incoming.parts:
+                grouped[part.consumer] = grouped.get(part.consumer, 0) + part.value
+            said.append(Line("Too many to list: by the row that comes first,"))
+            lines = [Line(f"by {k}: {signed(v)}") for k, v in grouped.items()]
+            total = sum(grouped.values())
+        else:
+            lines = []
+            for path in found:
+                way = " ← ".join([*(names[step] for step, _ in reversed(path.steps)), names[node]])
+                value = turned(np.asarray(path.value)).item()
+                if path.slopes:
+                    factors = [bracketed(number_formula(each)) for each in path.slopes]
+                    product = Formula(
+                        " · ".join(factor.text for factor in factors),
+                        r" \cdot ".join(factor.latex for factor in factors),
+                    )
+                    lines.append(Line(f"{way}: ", equation(product, signed_formula(value))))
+                else:
+                    lines.append(Line(f"{way}: {signed(value)}"))
+            total = sum(turned(np.asarray(path.value)).item() for path in found)
+        said.append(Bullets(tuple(lines)))
+        if len(lines) > 1:
+            said.append(Line(f"The sum over the paths is {signed(total)}, the gradient."))
+        return said
