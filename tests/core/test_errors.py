@@ -536,6 +536,7 @@ def test_a_line_whose_text_is_not_known_is_told_by_its_number():
     exec(code, scope)
     assert scope["y"].node.line == "<typed>:3"
     assert describe_line(None, 0) == "unknown line"
+    assert describe_line(compile("y = 1", "<frozen runpy>", "exec"), 0) == "unknown line"
 
 
 def test_a_line_of_a_notebook_is_told_by_its_place_in_the_cell():

@@ -7,6 +7,7 @@ from tinygrad_edu import Tensor, nn
 from tinygrad_edu.core.op import OPS
 from tinygrad_edu.draw.reading import read
 from tinygrad_edu.errors import DiagramError, FreedGraphError, GradientError
+from tinygrad_edu.explain.page import explain_html
 from tinygrad_edu.explain.steps import forward_steps, steps
 
 
@@ -25,7 +26,7 @@ def test_steps_go_back_from_the_output_and_say_the_chain_rule_in_numbers():
     d = c + b
     first, second = steps(d)
     assert (first.number, first.count, first.name, first.op) == (1, 2, "d", "add")
-    assert (second.name, second.formula, second.incoming) == ("c", "a b", 1.0)
+    assert (second.name, second.formula, second.incoming) == ("c", "a · b", 1.0)
     to_a, to_b = second.contributions
     assert (to_a.local, to_a.incoming, to_a.value, to_a.complete) == (-3.0, 1.0, -3.0, True)
     assert (to_b.before, to_b.value, to_b.total, to_b.later) == (1.0, 2.0, 3.0, True)
@@ -97,8 +98,6 @@ def test_a_row_that_no_gradient_reaches_has_no_step():
     x = leaf("x", 3.0)
     y = np.where(np.array(True), x * 2.0, 1.0)
     assert [step.op for step in steps(y)] == ["where", "multiply"]
-    constant = Tensor(1.0)
-    assert steps(constant) == ()
 
 
 def test_the_seed_is_what_the_sweep_begins_with():
@@ -123,6 +122,14 @@ def test_a_seed_of_another_shape_is_refused():
         steps(x * 2.0, seed=np.ones(2))
 
 
+def test_a_constant_has_no_steps_and_no_page(tmp_path):
+    page = tmp_path / "page.html"
+    for tell in (steps, lambda output: explain_html(output, page)):
+        with pytest.raises(GradientError, match="does not depend on any tensor that requires"):
+            tell(Tensor(3.0))
+    assert not page.exists()
+
+
 def test_complex_gradients_are_those_that_users_know():
     z = leaf("z", 1.0 + 2.0j)
     y = np.abs(z * z) ** 2
@@ -141,7 +148,7 @@ def test_forward_steps_say_what_was_computed_of_what():
     c = a * b
     d = c + 1.0
     first, second = forward_steps(d)
-    assert (first.name, first.formula, first.value) == ("c", "a b", "−6")
+    assert (first.name, first.formula, first.value) == ("c", "a · b", "−6")
     assert first.inputs == (("a", "2"), ("b", "−3"))
     assert "d = c + 1 = −5" in str(second)
     assert forward_steps(read("test", d)) == (first, second)

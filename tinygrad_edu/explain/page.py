@@ -202,7 +202,7 @@ def explain_html(
     DiagramError
         `output` is no Tensor.
     GradientError
-        `seed` does not fit `output`.
+        `seed` does not fit `output`, or `output` has no graph.
     ExplanationError
         A frame is of another graph.
     FreedGraphError

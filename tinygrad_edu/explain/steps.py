@@ -276,7 +276,7 @@ def steps(output: Tensor, *, seed: Any = None) -> tuple[Step, ...]:
     DiagramError
         `output` is no Tensor.
     GradientError
-        `seed` does not fit `output`.
+        `seed` does not fit `output`, or `output` has no graph.
     FreedGraphError
         ``backward()`` has freed the graph: call it with ``retain_graph=True``.
     """
@@ -301,7 +301,8 @@ def seeds(output: Tensor, seed: Any, who: str) -> dict[Node, Array] | None:
     GradientError
         `seed` does not fit `output`, or `output` has no graph.
     """
-    return None if seed is None else {output.rooted(who): turned(output.seed(seed, who))}
+    root = output.rooted(who)
+    return None if seed is None else {root: turned(output.seed(seed, who))}
 
 
 def forward_steps(output: Tensor | Reading) -> tuple[Forward, ...]:

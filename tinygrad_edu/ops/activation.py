@@ -381,7 +381,7 @@ logsigmoid = elementwise(
 )  # fmt: skip
 softplus = elementwise(
     _softplus, lambda _y, x, *, beta: sigmoid(x if beta == 1 else beta * x),
-    doc="Smooth rectifier, the sharper the larger beta.", formula="ln(1 + exp(beta x)) / beta",
+    doc="Smooth rectifier, the sharper the larger beta.", formula="ln(1 + exp(beta · x)) / beta",
     latex=r"\frac{1}{\beta} \ln(1 + e^{\beta x})", pattern="scale",
     cases=(case((2, 3)), case((2, 3), beta=2.5), case((), beta=0.5)),
     local=("sigmoid(beta * x)",),

@@ -171,7 +171,7 @@ subtract = elementwise(
 )  # fmt: skip
 multiply = elementwise(
     np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a,
-    doc="Product.", formula="a b", latex=r"a\,b", pattern="swap",
+    doc="Product.", formula="a · b", latex=r"a \cdot b", pattern="swap",
 )  # fmt: skip
 
 
@@ -205,7 +205,7 @@ remainder = elementwise(
 fmod = elementwise(
     # The quotient comes from the result: a / b may round up to a whole number, y never does.
     np.fmod, 1, lambda y, a, b: np.rint((y - a) / b), domain=_QUOTIENT_BETWEEN_JUMPS,
-    doc="Remainder with the sign of the dividend, as in C.", formula="a - b trunc(a / b)",
+    doc="Remainder with the sign of the dividend, as in C.", formula="a - b · trunc(a / b)",
     latex=r"a - b \operatorname{trunc} \frac{a}{b}", pattern="scale",
     policy="at the jumps, where a / b is whole: the slope away from 0",
 )  # fmt: skip
@@ -967,11 +967,11 @@ lerp = composite(
     accepts_complex=False,
 )  # fmt: skip
 addcmul = composite(
-    _addcmul, formula="x + value a b", latex=r"x + v\,a\,b", pattern="swap",
+    _addcmul, formula="x + value · a · b", latex=r"x + v \cdot a \cdot b", pattern="swap",
     signature="(),(),()->()", cases=_TIMES,
 )  # fmt: skip
 addcdiv = composite(
-    _addcdiv, formula="x + value a / b", latex=r"x + v \frac{a}{b}", pattern="scale",
+    _addcdiv, formula="x + value · a / b", latex=r"x + v \frac{a}{b}", pattern="scale",
     signature="(),(),()->()", cases=_TIMES, domain={"b": _POSITIVE}, singular=True,
     policy="b = 0: infinite, but 0 where the cotangent is 0",
 )  # fmt: skip

@@ -472,7 +472,7 @@ index_select = composite(
     cases=(case((3, 4), _ROWS, axis=0), case((3, 4), _COLUMNS, axis=-1)),
 )  # fmt: skip
 index_add = composite(
-    _index_add, formula="x with x[indices] += alpha source",
+    _index_add, formula="x with x[indices] += alpha · source",
     order="x axis indices source alpha", signature="(n),(m),(m)->(n)", **_ADDED,
     cases=(
         case((3, 4), _ROWS, (3, 4), axis=0),

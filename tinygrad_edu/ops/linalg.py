@@ -468,12 +468,12 @@ vecdot = composite(
     cases=(case((3,), (3,)), case((2, 3), (3,)), case((3, 2), (3, 2), axis=0)),
 )  # fmt: skip
 matvec = composite(
-    _matvec, formula="a b", latex=r"a\,b", pattern="matmul", signature="(m,n),(n)->(m)",
+    _matvec, formula="a @ b", latex=r"a\,b", pattern="matmul", signature="(m,n),(n)->(m)",
     functions=(np.matvec,) if hasattr(np, "matvec") else (),
     cases=(case((2, 3), (3,)), case((4, 2, 3), (4, 3)), case((2, 3), (4, 3))),
 )  # fmt: skip
 vecmat = composite(
-    _vecmat, formula="a b", latex=r"a\,b", pattern="matmul", signature="(m),(m,n)->(n)",
+    _vecmat, formula="a @ b", latex=r"a\,b", pattern="matmul", signature="(m),(m,n)->(n)",
     functions=(np.vecmat,) if hasattr(np, "vecmat") else (),
     cases=(case((2,), (2, 3)), case((4, 2), (4, 2, 3)), case((4, 2), (2, 3))),
 )  # fmt: skip
