@@ -694,3 +694,15 @@ def test_without_dot_an_svg_is_made_and_one_sentence_says_what_to_install(
     root = ET.fromstring(path.read_text())
     assert root.tag.endswith("svg")
     assert "softmax_cross_entropy" in "".join(root.itertext())
+
+
+def test_a_module_card_names_what_it_computes_in_the_same_pass():
+    images = np.zeros((2, 1, 12, 12), np.float32)
+    layers = nn.Conv2d(1, 3, 3, rng=0), ReLU(), nn.MaxPool2d(2), nn.Flatten()
+    fused = draw(Sequential(*layers), images, level="module")
+    assert texts(card(fused, "Conv2d(1, 3, 3)")) == ["30 parameters", "with ReLU(), MaxPool2d(2)"]
+    layers[1].register_forward_hook(lambda *_: None)  # who is watched is called itself
+    apart = draw(Sequential(*layers), images, level="module")
+    assert texts(card(apart, "Conv2d(1, 3, 3)")) == ["30 parameters"]
+    assert card(apart, "ReLU()")
+    assert card(apart, "MaxPool2d(2)")

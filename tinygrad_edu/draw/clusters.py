@@ -13,7 +13,7 @@ from tinygrad_edu.draw.picture import Cluster
 from tinygrad_edu.draw.reading import Place, Reading
 from tinygrad_edu.nn.module import Module
 
-__all__ = ["Clusters", "Path", "kind_of", "parameters_of", "visible_paths"]
+__all__ = ["Clusters", "Path", "along", "kind_of", "parameters_of", "visible_paths"]
 
 Path = tuple[Place, ...]
 _KIND = 40  # characters of a module's repr
@@ -100,6 +100,12 @@ def kind_of(place: Place) -> str:
         return place.kind
     text = repr(place.module)
     return text if len(text) <= _KIND and "\n" not in text else f"{place.kind}(…)"
+
+
+def along(place: Place) -> str:
+    """Return what a module computes in the same pass: ``with ReLU(), MaxPool2d(2)``."""
+    kinds = (kind_of(Place("", type(each).__name__, 1, each)) for each in place.along)
+    return f"with {', '.join(kinds)}"
 
 
 def parameters_of(module: Module) -> str:

@@ -8,13 +8,13 @@ written here, which is ten times as fast. This file runs no program; read ``rend
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Literal
 
 import graphviz
 
-from tinygrad_edu.draw.measure import cluster_pieces, cluster_width, label_of, text_width, wrapped
+from tinygrad_edu.draw.measure import cluster_pieces, label_of, pieces_width, text_width, wrapped
 from tinygrad_edu.draw.names import box_name, card_name, edge_names, unit_name
 from tinygrad_edu.draw.picture import (
     LEGEND,
@@ -30,7 +30,15 @@ from tinygrad_edu.draw.picture import (
     swatch_text,
 )
 from tinygrad_edu.draw.structure import Box, Structure, structure_of
-from tinygrad_edu.draw.theme import CORNER, NOTE, TEXT_STYLES, TITLE, Font, mix
+from tinygrad_edu.draw.theme import (
+    CLUSTER_DETAIL,
+    CORNER,
+    NOTE,
+    TEXT_STYLES,
+    TITLE,
+    Font,
+    mix,
+)
 from tinygrad_edu.draw.words import LINE_LIMIT, clean, clean_lines
 
 __all__ = ["dot_source"]
@@ -324,15 +332,13 @@ def _box(picture: Picture, box: Box, number: int, aside: bool) -> str:
     """
     colours = picture.colours
     cluster = picture.clusters[box.cluster]
-    # The parts of a title are set apart by blanks that do not break.
-    title = "&#160;&#160;".join(
-        _text(text, font, picture.text_colour(font))
-        for text, font in cluster_pieces(cluster, box.part, box.parts)
-    )
-    label = f"<{title}>" if title else '""'
-    if title and aside:
-        air = f'<TD WIDTH="{cluster_width(cluster, box.part, box.parts) + 12:.0f}"></TD>'
-        label = f"<{_TABLE.format(0, 0, 0, 0, '')}<TR><TD>{title}</TD>{air}</TR></TABLE>>"
+    pieces = cluster_pieces(cluster, box.part, box.parts)
+    # From top to bottom the backbone would run through a long title, so that has two rows.
+    below = len(pieces) if picture.rankdir == "LR" else sum(f != CLUSTER_DETAIL for _, f in pieces)
+    rows = [row for row in (pieces[:below], pieces[below:]) if row]
+    air = f'<TD WIDTH="{pieces_width(rows[0]) + 12:.0f}"></TD>' if rows and aside else ""
+    lines = "".join(f'<TR><TD ALIGN="LEFT">{_pieces(picture, row)}</TD>{air}</TR>' for row in rows)
+    label = f"<{_TABLE.format(0, 0, 0, 0, '')}{lines}</TABLE>>" if rows else '""'
     tooltip = _quoted(clean(" ".join((cluster.title, cluster.kind, cluster.detail))))
     return (
         f'\tsubgraph "cluster-{number}" {{\n'
@@ -340,6 +346,11 @@ def _box(picture: Picture, box: Box, number: int, aside: bool) -> str:
         f'labelloc=t style="rounded,filled" fillcolor="{colours.box}" color="{colours.box_line}" '
         f"fontname={_FONT} fontsize=12 margin=9]\n"
     )
+
+
+def _pieces(picture: Picture, pieces: Iterable[tuple[str, Font]]) -> str:
+    """Return the parts of a title in one row, set apart by blanks that do not break."""
+    return "&#160;&#160;".join(_text(t, font, picture.text_colour(font)) for t, font in pieces)
 
 
 def _second_border(picture: Picture, number: int) -> str:

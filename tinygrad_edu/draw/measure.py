@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,7 @@ __all__ = [
     "cluster_width",
     "face_of",
     "label_of",
+    "pieces_width",
     "text_width",
     "wrapped",
 ]
@@ -244,8 +246,12 @@ def label_of(edge: Edge) -> Face | None:
 
 def cluster_width(cluster: Cluster, part: int, parts: int) -> float:
     """Return the width of the title of a box."""
-    widths = [text_width(text, font) + 7 for text, font in cluster_pieces(cluster, part, parts)]
-    return max(0.0, sum(widths) - 7)
+    return pieces_width(cluster_pieces(cluster, part, parts))
+
+
+def pieces_width(pieces: Sequence[tuple[str, Font]]) -> float:
+    """Return the width of texts in one row."""
+    return max(0.0, sum(text_width(text, font) + 7 for text, font in pieces) - 7)
 
 
 def cluster_pieces(cluster: Cluster, part: int, parts: int) -> list[tuple[str, Font]]:

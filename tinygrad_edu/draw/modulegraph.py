@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_edu.core.graph import Leaf, Node
 from tinygrad_edu.core.tensor import Parameter
 from tinygrad_edu.draw.cards import Cards, id_of
-from tinygrad_edu.draw.clusters import Clusters, Path, kind_of, parameters_of
+from tinygrad_edu.draw.clusters import Clusters, Path, along, kind_of, parameters_of
 from tinygrad_edu.draw.grouping import Group
 from tinygrad_edu.draw.numbers import nonfinite, norm
 from tinygrad_edu.draw.opgraph import Drawn
@@ -129,6 +129,7 @@ class _ModuleGraph:
             title, corner = kind_of(place), place.path
             said = parameters_of(place.module) if place.module is not None else ""
             lines += [Line(said, "grey")] if said else []
+            lines += [Line(along(place), "grey")] if place.along else []
             count = len({self.clusters.paths[node][: len(group.path)] for node in nodes})
             if group.kind == "module" and count > 1:
                 lines.append(Line(f"× {count:,} calls", "normal"))

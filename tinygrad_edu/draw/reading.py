@@ -26,6 +26,7 @@ from tinygrad_edu.core.op import Like
 from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.draw.source import Sources, callee, keywords, operands, positional, word
 from tinygrad_edu.errors import DiagramError, describe_line
+from tinygrad_edu.nn.layers import Sequential
 from tinygrad_edu.nn.module import CALLS, Call, Module
 
 __all__ = ["CONSTANT", "LABELS", "Place", "Reading", "Sweep", "constant_name", "read", "shared"]
@@ -49,12 +50,15 @@ class Place:
         Which call of it in this graph, from 1.
     module : Module, optional
         The module; None where it is known from the names of parameters alone.
+    along : tuple of Module
+        The modules behind it in a `Sequential` whose work it does in the same pass.
     """
 
     path: str
     kind: str
     number: int = 1
     module: Module | None = field(default=None, compare=False, repr=False)
+    along: tuple[Module, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def title(self) -> str:
@@ -561,16 +565,20 @@ def _named(calls: Sequence[Call], nodes: Sequence[Node]) -> Iterator[tuple[Call,
     """Yield calls, outer ones first, with what they are called."""
     ops = [node for node in nodes if node.op is not None]
     paths: dict[Module, str] = {}
+    holders: dict[str, Module] = {}
     end = 0
     numbers: Counter[tuple[str, str]] = Counter()
     for call in calls:
         module, kind = call.module(), call.kind.__name__
         if call.start > end:  # called from outside
             end = call.end
-            paths = {} if module is None else {m: path for path, m in module.named_modules()}
+            holders = {} if module is None else dict(module.named_modules())
+            paths = {m: path for path, m in holders.items()}
         path = _told(call, ops) if module is None else paths.get(module, "")
         numbers[path, kind] += 1
-        yield call, Place(path, kind, numbers[path, kind], module)
+        holder = holders.get(path.rpartition(".")[0]) if path else None
+        along = holder.along(module) if module and isinstance(holder, Sequential) else ()
+        yield call, Place(path, kind, numbers[path, kind], module, tuple(along))
 
 
 def _told(call: Call, ops: Sequence[Node]) -> str:

@@ -244,6 +244,13 @@ class Sequential(_Listed):
                 raise
         return x
 
+    def along(self, layer: Module) -> list[Module]:
+        """Return the modules behind a layer whose work it does too, for diagrams to say so."""
+        if layer not in self.layers:
+            return []
+        behind = self.layers[self.layers.index(layer) + 1 :]
+        return behind[: len(_absorbed(layer, behind))]
+
     def _of(self, modules: list[Module]) -> Self:
         return type(self)(*modules)
 
