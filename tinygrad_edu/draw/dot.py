@@ -213,7 +213,10 @@ def _card(picture: Picture, card: Card) -> str:
         rows = [f'<TR><TD COLSPAN="2" ALIGN="{side}">{title}</TD></TR>']
     for line in card.body:
         where = "CENTER" if line.style == "large" else side
-        rows.append(f'<TR><TD COLSPAN="2" ALIGN="{where}">{_line(picture, line, card)}</TD></TR>')
+        # A reader's font may be wider than the one by which dot measures.
+        room = text_width(clean(line.text), TEXT_STYLES[line.style]) + 10
+        cell = f'<TD COLSPAN="2" ALIGN="{where}" WIDTH="{room:.0f}">'
+        rows.append(f"<TR>{cell}{_line(picture, line, card)}</TD></TR>")
     if card.values:
         rows.append(f'<TR><TD COLSPAN="2" ALIGN="{side}">{_grid(picture, card)}</TD></TR>')
     for histogram in card.histograms:
