@@ -127,7 +127,7 @@ def test_printed_numbers_are_those_of_the_engine_and_of_a_small_change(plan: Pla
         assert verdict.startswith("agrees"), part
     assert told == len(found.inputs)
     ET.fromstring(found.html)
-    assert found.latex
+    assert all(sign.isascii() or sign.isalpha() for sign in found.latex)  # its fonts have letters
     assert found.markdown
 
 
@@ -399,6 +399,14 @@ def test_every_form_is_well_formed_whatever_the_names_are() -> None:
     assert "$x$" not in found.markdown
     assert r"\mathit{" in found.latex
     assert repr(found).startswith("<Explanation of ")
+
+
+def test_signs_are_commands_in_latex() -> None:
+    x = leaf([0.5, -1.0], "σ")
+    found = explain(x * x, x).latex
+    assert "σ" not in found
+    assert r"\ensuremath{\sigma}" in found
+    assert r"\ensuremath{\leftarrow}" in found
 
 
 def test_an_explanation_says_where_it_comes_from_and_changes_nothing() -> None:

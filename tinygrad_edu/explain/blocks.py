@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import html as html_rules
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinygrad_edu.draw.words import clean
 from tinygrad_edu.mathematics import Formula
-from tinygrad_edu.mathematics.expression import escaped
+from tinygrad_edu.mathematics.expression import GREEK, escaped
 
 __all__ = [
     "Block",
@@ -138,7 +139,7 @@ def _marked(words: str) -> str:
 
 
 def latex(blocks: Sequence[Block]) -> str:
-    """Return blocks as the source of a piece of a LaTeX document."""
+    """Return blocks as the source of a piece of a LaTeX document with amsmath and amssymb."""
     parts = []
     for block in blocks:
         if isinstance(block, Heading):
@@ -148,7 +149,7 @@ def latex(blocks: Sequence[Block]) -> str:
         else:
             items = "\n".join(rf"  \item {_line_latex(line)}" for line in block.lines)
             parts.append(f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}")
-    return "\n".join(parts) + "\n"
+    return _typeset("\n".join(parts) + "\n")
 
 
 def _line_latex(line: Line) -> str:
@@ -163,14 +164,45 @@ def _line_latex(line: Line) -> str:
     return "".join(parts)
 
 
-_SIGNS = {"−": "$-$", "·": r"$\cdot$", "∂": r"$\partial$", "Δ": r"$\Delta$", "Σ": r"$\Sigma$",
-          "×": r"$\times$", "∞": r"$\infty$", "→": r"$\to$", "≈": r"$\approx$"}  # fmt: skip
-
-
 def _escaped(words: str) -> str:
     plain = escaped(words).replace(r"\^", r"\^{}").replace(r"\~", r"\~{}")
-    plain = plain.replace(r"\backslash ", r"\textbackslash{}")
-    return "".join(_SIGNS.get(sign, sign) for sign in plain)
+    return plain.replace(r"\backslash ", r"\textbackslash{}")
+
+
+_CAPITALS = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+_SIGNS = {
+    "−": "-", "·": r"\cdot", "×": r"\times", "∂": r"\partial", "∞": r"\infty", "√": r"\surd",
+    "→": r"\to", "←": r"\leftarrow", "≈": r"\approx", "≤": r"\le", "≥": r"\ge", "≠": r"\ne",
+    "∈": r"\in", "∘": r"\circ", "‖": r"\|", "′": "'",
+    **{sign: rf"\{name}" for name, sign in GREEK.items()},
+    **{GREEK[name.lower()].upper(): rf"\{name}" for name in _CAPITALS.split()},
+}  # fmt: skip
+_SIGN = re.compile(
+    rf"(?P<sign>[{''.join(map(re.escape, _SIGNS))}])|(?P<letter>[A-Za-z])\u0302"
+    r"|(?P<above>[ᵀⁿ⁺⁻⁰¹²³⁴-⁹]+)|(?P<below>[₀-₉ₙ]+)"
+)
+
+
+def _typeset(source: str) -> str:
+    """Return LaTeX in which signs that only some of its fonts have are written as commands.
+
+    They may stand among words or inside of formulas.
+    """
+
+    def written(match: re.Match[str]) -> str:
+        said = unicodedata.normalize("NFKC", match[0]).replace("−", "-")
+        match match.lastgroup:
+            case "sign":
+                said = _SIGNS[match[0]]
+            case "letter":
+                said = rf"\hat{{{match['letter']}}}"
+            case "above":
+                said = f"^{{{said}}}"
+            case _:
+                said = f"_{{{said}}}"
+        return rf"\ensuremath{{{said}}}"
+
+    return _SIGN.sub(written, source)
 
 
 # ------------------------------------------------------------------------------ HTML

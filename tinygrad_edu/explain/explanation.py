@@ -74,7 +74,7 @@ class Explanation:
 
     @cached_property
     def latex(self) -> str:
-        """The text as LaTeX, to be copied into a document."""
+        """The text as LaTeX, to be copied into a document that uses amsmath and amssymb."""
         return blocks.latex(self.blocks)
 
     @cached_property
