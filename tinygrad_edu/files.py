@@ -5,8 +5,10 @@ This file knows folders and names, and nothing of what is written.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,8 +27,16 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any])
         Where the file is to be.
     write : callable
         Called with a file open for binary writing.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; the error names `path`.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        what = f"There is no folder {path.parent}, make it first"
+        raise FileNotFoundError(errno.ENOENT, what, str(path))
     draft = _draft(path)
     try:
         with open(draft, "wb") as file:
@@ -34,8 +44,11 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any])
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):  # what went wrong first is what to tell
+            draft.unlink()
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(draft)):
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     if hasattr(os, "O_DIRECTORY"):  # the new name is on disk when its folder is
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
