@@ -25,18 +25,18 @@ class Chance:
     """
 
     def __init__(self) -> None:
-        self._found: dict[int, tuple[np.random.Generator, Any]] = {}
+        self._found: dict[int, tuple[_Drawer, Any]] = {}
         self._shared = _shared()
 
     def keep(self, values: Iterable[Any]) -> None:
         """Remember how the generators among some values are, the first time."""
         for each in values:
-            if isinstance(each, np.random.Generator) and id(each) not in self._found:
-                self._found[id(each)] = each, each.bit_generator.state
+            if isinstance(each, _Drawer) and id(each) not in self._found:
+                self._found[id(each)] = each, _state(each)
 
     def refuse_drawn(self) -> None:
         """Raise if a number was drawn."""
-        drawn = any(repr(g.bit_generator.state) != repr(was) for g, was in self._found.values())
+        drawn = any(repr(_state(each)) != repr(was) for each, was in self._found.values())
         if drawn or _shared() != self._shared:
             raise CaptureError(
                 f"capture: the function draws random numbers\n  at {users_line()}\n"
@@ -46,7 +46,24 @@ class Chance:
     def put_back(self) -> None:
         """Let the generators be as they were; those that are shared belong to everybody."""
         for generator, was in self._found.values():
-            generator.bit_generator.state = was
+            if isinstance(generator, np.random.Generator):
+                generator.bit_generator.state = was
+            elif isinstance(generator, random.Random):
+                generator.setstate(was)
+            else:
+                generator.set_state(was)
+
+
+_Drawer = np.random.Generator | np.random.RandomState | random.Random
+
+
+def _state(generator: _Drawer) -> Any:
+    """Return how a generator is, to be given back to it."""
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    return generator.get_state(legacy=False)
 
 
 def _shared() -> tuple[Any, bytes, int]:

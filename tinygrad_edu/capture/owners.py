@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any
@@ -134,10 +134,13 @@ _SPOKEN = {"values": "parameters"}
 SPARE = ("scratch", "decayed")
 
 
-def discover(function: Callable[..., Any], arguments: Arguments, chance: Chance) -> Owners:
+def discover(
+    function: Callable[..., Any], arguments: Arguments, chance: Chance, around: Iterable[Any]
+) -> Owners:
     """Return who owns arrays that the function uses, from an ordinary run of it.
 
-    Whatever happens in that run, all contents are put back; `chance` is told of generators.
+    Whatever happens in that run, all contents are put back; `chance` is told of generators. Who is
+    `around` the function counts as used: reading a number from a tensor announces nobody.
     """
     owners = Owners()
     found: dict[int, weakref.ref[Tensor]] = {}
@@ -158,6 +161,10 @@ def discover(function: Callable[..., Any], arguments: Arguments, chance: Chance)
                         owners.keep(value)
                 for parameter in _parameters_of(owner):
                     meet(parameter)
+        elif isinstance(owner, Buffer):
+            if all(owner is not buffer for buffer in owners.buffers):
+                owners.buffers.append(owner)
+                owners.keep(owner.data)
         elif owner.is_leaf and id(owner) not in found:
             leaf = owner.node
             if leaf is None or leaf.order < started:
@@ -165,6 +172,12 @@ def discover(function: Callable[..., Any], arguments: Arguments, chance: Chance)
                 owners.keep_tensor(owner)
 
     arguments_own = [leaf for leaf in arguments.leaves if isinstance(leaf, Tensor)]
+    for each in around:
+        if isinstance(each, Module):
+            for part in (*each.parameters(), *each.buffers()):
+                meet(part)
+        elif isinstance(each, (Tensor, Buffer, Optimizer)):
+            meet(each)
     try:
         with announced(meet):
             arguments.call(function, lambda _i, array: array.copy(order="K"))

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.capture.arguments import refuse_twins
-from tinygrad_edu.capture.facts import Fact, state_of
-from tinygrad_edu.capture.source import Text
+from tinygrad_edu.capture.facts import ELEMENTS, Fact, state_of
+from tinygrad_edu.capture.source import Instruction, Text
 from tinygrad_edu.capture.tape import Constant, mapped, same
 from tinygrad_edu.core.graph import Leaf
 from tinygrad_edu.core.tensor import Tensor
@@ -146,6 +146,7 @@ class Program:
         self._given, self._example = tuple(given), tuple(example)
         self._state, self._effects, self._facts = tuple(state), tuple(effects), tuple(facts)
         self._watched = [(each.array, each.live(), each.line) for each in watched]
+        self._written = self._among_written(self.instructions)
         self._undone = self._written_before_checks()
         file = f"<program {name} {id(self):x}>"
         source = self.source
@@ -170,7 +171,8 @@ class Program:
         Parameters
         ----------
         *inputs : array_like
-            As the examples were: the same shapes and dtypes; what is no array has to be equal.
+            As the examples were: the same shapes and dtypes; what is no array has to be equal. An
+            array that lies in memory in another way is laid out as the example was.
 
         Raises
         ------
@@ -198,7 +200,10 @@ class Program:
     def _written_before_checks(self) -> list[Array]:
         """Return the arrays of the state that are written before the text looks at numbers."""
         checks = [i for i, line in enumerate(self.instructions) if line.text.startswith("assert ")]
-        lines = self.instructions[: checks[-1]] if checks else ()
+        return self._among_written(self.instructions[: checks[-1]] if checks else ())
+
+    def _among_written(self, lines: Sequence[Instruction]) -> list[Array]:
+        """Return the arrays of the state that some lines write to."""
         written = {self.memory[name] for line in lines for name in line.writes}
         return [array for name, array in self.state.items() if self.memory[name] in written]
 
@@ -240,6 +245,13 @@ class Program:
                     f"recorded was {given.shape} {given.dtype}\n  at {users_line()}\n"
                     "  fix: capture again with an example of this shape and dtype"
                 )
+            # The text leaves copies out that nothing in it writes to.
+            if any(np.may_share_memory(array, written) for written in self._written):
+                raise CaptureError(
+                    f"{self.name}: the argument {given.name} shares memory with a parameter or "
+                    f"another array that the program writes to\n  at {users_line()}\n"
+                    "  fix: give a copy"
+                )
             arrays.append(np.asarray(array, order=given.order))  # type: ignore[call-overload]  # "C" or "F"
         return arrays
 
@@ -254,7 +266,7 @@ class Program:
                     "  fix: make it an argument of the function"
                 )
         for fact in self._facts:
-            if fact.look() != fact.was:
+            if not fact.holds():
                 raise CaptureError(
                     f"{self.name}: {fact.what} is another than was recorded\n  at {users_line()}\n"
                     "  fix: capture again, or let it be what it was"
@@ -273,6 +285,16 @@ class Program:
                     f"{self.name}: {effect.name} has a gradient already, to which the function "
                     f"would add\n  at {users_line()}\n  fix: drop the gradients at the beginning "
                     "of the function, by zero_grad()"
+                )
+
+    def refuse_large(self) -> None:
+        """Raise if an array from outside, that somebody holds, is too large for every call."""
+        for array, original, line in self._watched:
+            if array.size > ELEMENTS and original() is not None:
+                raise CaptureError(
+                    f"capture: an array of shape {array.shape} from outside is used, too large to "
+                    f"be compared in every call\n  at {line}\n"
+                    "  fix: make it an argument of the function"
                 )
 
     def _leave(self, gradients: Mapping[str, Array]) -> None:
@@ -302,7 +324,9 @@ class Program:
                 return np.asarray(part)
             if not isinstance(part, np.ndarray):
                 return part
-            shared = not part.flags.writeable or any(np.may_share_memory(part, a) for a in lasting)
+            # Of a view that repeats elements, NumPy warns who asks whether it can be written to.
+            repeats = 0 in part.strides or not part.flags.writeable
+            shared = repeats or any(np.may_share_memory(part, each) for each in lasting)
             lasting.append(part.copy() if shared else part)
             return lasting[-1]
 

@@ -14,8 +14,10 @@ the generators of random numbers, so that a capture changes nothing.
 
 What no run can show
 --------------------
-Plain Python leaves no trace: a branch on the clock, on a file or on what another module holds is
-written down as it went. Variables and attributes around the function are compared in every call.
+Plain Python leaves no trace. Variables and attributes that the code names are compared in every
+call, as ``facts.py`` says. A branch on the clock or on a file, a context variable, an attribute
+whose name is made while the function runs, and what plain NumPy or Python makes of data too large
+to be compared are written down as they were.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ from tinygrad_edu.capture.arguments import Arguments, is_fortran
 from tinygrad_edu.capture.chance import Chance
 from tinygrad_edu.capture.facts import (
     Fact,
-    facts_of_function,
+    Facts,
     facts_of_owners,
-    generators_of_function,
+    hooks_of_owners,
     refuse_changed,
 )
 from tinygrad_edu.capture.owners import Owners, discover
@@ -67,14 +69,14 @@ def capture(function: Callable[..., Any], *examples: Any) -> Program:
     -------
     Program
         ``program(*arguments)`` does what the function does, bit for bit, without the engine;
-        ``program.source`` is the text that it runs.
+        ``program.source`` is the text that it runs. What it returns shares memory with nothing.
 
     Raises
     ------
     CaptureError
         The function cannot be written down so that the program would be right for other numbers:
-        it decides by numbers, draws at random, changes arrays that are not its own, or keeps values
-        of the run. The error names the line.
+        it decides by numbers, draws at random, changes arrays that are not its own, keeps values of
+        the run, or uses data too large to be compared in every call. The error names the line.
 
     Examples
     --------
@@ -91,11 +93,14 @@ def capture(function: Callable[..., Any], *examples: Any) -> Program:
     """
     demand_callable(function, "capture")
     arguments = Arguments(function, examples)
-    facts, chance = facts_of_function(function), Chance()
-    chance.keep(generators_of_function(function))
+    others = [x for x in arguments.leaves if not isinstance(x, (np.ndarray, Tensor))]
+    around, chance = Facts(function, *others), Chance()
+    chance.keep(around.values)
     try:
-        owners = discover(function, arguments, chance)
-        facts += facts_of_owners(owners)
+        owners = discover(function, arguments, chance, around.values)
+        roots = function, *others, *owners.modules, *owners.optimizers, *hooks_of_owners(owners)
+        # What was found before the function has run is how it was then.
+        facts = [*(Facts(*roots).found | around.found).values(), *facts_of_owners(owners)]
         first, second = (Run(function, arguments, owners, zeros) for zeros in (False, True))
         begins = difference(first, second) is not None
         if begins:  # the gradients there matter, or the function is not the same every time
@@ -104,8 +109,12 @@ def capture(function: Callable[..., Any], *examples: Any) -> Program:
                 raise CaptureError(unlike)
         chance.refuse_drawn()
         refuse_changed(facts)
-        program = _program(function, arguments, owners, facts, first, begins)
+        # Where all had gradients it is seen which of them are dropped.
+        run = first if begins else second
+        program = _program(function, arguments, owners, facts, run, begins)
         _verify(function, arguments, owners, program)
+        del first, second, run  # they hold what the function has made
+        program.refuse_large()
     finally:
         chance.put_back()
     return program
@@ -178,7 +187,7 @@ def _program(
         state,
         text.returned,
         [run.tape.constants[n] for n in used],
-        effects,
+        [each for each in effects if each.begins or each.written or each.gradient is not None],
         facts,
     )
 

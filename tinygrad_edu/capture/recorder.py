@@ -60,8 +60,26 @@ class Recorder:
 
     # ---- what may be known: the same in every call
 
-    shape = property(lambda self: self._array.shape)
-    dtype = property(lambda self: self._array.dtype)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        shape: tuple[int, ...] = self._array.shape
+        return shape
+
+    @shape.setter
+    def shape(self, _shape: Any) -> None:
+        raise self._unknown("shape =")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the array."""
+        dtype: np.dtype[Any] = self._array.dtype
+        return dtype
+
+    @dtype.setter
+    def dtype(self, _dtype: Any) -> None:
+        raise self._unknown("dtype =")
+
     ndim = property(lambda self: self._array.ndim)
     size = property(lambda self: self._array.size)
     nbytes = property(lambda self: self._array.nbytes)
@@ -135,6 +153,19 @@ class Recorder:
             return error
         raise AssertionError(what)  # leaves() refuses everything but truths and whole numbers
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"an array has no attribute {name!r}")
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> CaptureError:
+        return CaptureError(
+            f"capture: .{name} of an array cannot be written down\n  at {users_line()}\n"
+            "  fix: make a new array by a function of NumPy's, as np.sort(x) for x.sort(), "
+            "np.reshape()\n       for x.shape = ..., y[i] for y.flat[i]; or do it outside of the "
+            "function"
+        )
+
     # ---- NumPy's protocols
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -190,6 +221,12 @@ class Recorder:
         args = (self, index, value)
         perform(self._tape, "assign", "[]=", operator.setitem, args, {}, (self,))
 
+    def __divmod__(self, other: Any) -> Any:
+        return self.__array_ufunc__(np.divmod, "__call__", self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return self.__array_ufunc__(np.divmod, "__call__", other, self)
+
     def fill(self, value: Any) -> None:
         """Write down that all elements become one number."""
         self[...] = value
@@ -213,7 +250,7 @@ def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Seque
     """Return the arguments that a function of NumPy writes to."""
     try:
         named: Mapping[str, Any] = inspect.signature(func).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):  # a few functions written in C have no signature
+    except (TypeError, ValueError):  # no signature: a few functions written in C; x.reshape(2, 3)
         named = kwargs
     in_place = named.get("overwrite_input") or (func is np.nan_to_num and not named.get("copy", 1))
     if func in WRITERS or in_place:
@@ -251,6 +288,7 @@ def perform(
             f"capture: a value of a run that is over is used in {name}\n  at {users_line()}\n"
             "  fix: return what you need from the function; keep nothing of it elsewhere"
         )
+    _refuse_order(name, [*args, *kwargs.values()])
     given = [each for each in written if each is not None]
     refs, named = _refs(tape, list(args), name), _refs(tape, dict(kwargs), name)
     for each in given:
@@ -284,6 +322,16 @@ def perform(
     boxed = not isinstance(found, (np.ndarray, np.generic))
     tape.add(form, name, refs, named, (number,), boxed=boxed)
     return recorder(tape, array, number)
+
+
+def _refuse_order(name: str, given: Sequence[Any]) -> None:
+    """Raise if a call puts elements in another order for arrays that lie otherwise in memory."""
+    orders = [each for each in given if isinstance(each, str) and each in ("K", "A")]
+    if orders and name.rpartition(".")[2] in ("ravel", "reshape", "flatten"):
+        raise CaptureError(
+            f"capture: {name} with the order {orders[0]!r} depends on how an array lies in memory\n"
+            f"  at {users_line()}\n  fix: order='C' or 'F'"
+        )
 
 
 def text_of(function: Any) -> str:
@@ -386,8 +434,7 @@ def _method(name: str) -> Callable[..., Any]:
         def called(array: Any, *args: Any, **kwargs: Any) -> Any:
             return getattr(array, name)(*args, **kwargs)
 
-        out = kwargs.get("out")
-        written = () if out is None else (out,)
+        written = _written(getattr(np, name, None), (self, *args), kwargs)
         found = perform(self._tape, "method", name, called, (self, *args), kwargs, written)
         if name in ("nonzero", "compress", "repeat"):
             self._shaped(found)
@@ -400,7 +447,13 @@ def _attribute(name: str) -> property:
     def called(array: Any) -> Any:
         return getattr(array, name)
 
-    return property(lambda self: perform(self._tape, "attribute", name, called, (self,), {}))
+    def look(self: Recorder) -> Any:
+        return perform(self._tape, "attribute", name, called, (self,), {})
+
+    def assign(self: Recorder, value: Any) -> None:
+        look(self)[...] = value
+
+    return property(look, assign if name in ("real", "imag") else None)
 
 
 for _name, _sign in {

@@ -115,23 +115,26 @@ class Constant:
         """Return a function that returns the original as it is now, or None if nobody holds it.
 
         Nobody can change an array that nobody holds; of a view it is the owner of the memory who
-        has to be held, not the view.
+        has to be held, not the view. Memory that is no array's, such as a file's, is held.
         """
-        root: Any = self.original
+        original = root = self.original
         while isinstance(root.base, np.ndarray):
             root = root.base
-        if root is self.original:
-            return weakref.ref(root)
+        if root.base is not None:
+            return lambda: original
         held = weakref.ref(root)
-        shape, strides, dtype = self.original.shape, self.original.strides, self.original.dtype
-        offset = self.original.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        if root is original:
+            return held
+        shape, strides, dtype = original.shape, original.strides, original.dtype
+        offset = original.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        # Seen along its axes from the longest stride on, memory that an array owns has no gaps.
+        axes = np.argsort([-stride for stride in root.strides], kind="stable")
 
         def look() -> Array | None:
             owner = held()
             if owner is None:
                 return None
-            memory = owner if owner.flags.c_contiguous else owner.T
-            return np.ndarray(shape, dtype, memory, offset, strides)
+            return np.ndarray(shape, dtype, owner.transpose(axes), offset, strides)
 
         return look
 
@@ -377,19 +380,28 @@ class Tape:
         if number not in swept.numbers:
             swept.numbers.append(number)
 
+    def close(self) -> None:
+        """Let nothing more be written down, and let the recorders go."""
+        self.open = False
+        self.alive.clear()
+
     # ---- values that leave the run
 
     def leaves(self, what: str) -> None:
         """Raise if a number that depends on the data leaves for the user's own code."""
         frame = sys._getframe(2)
-        while frame.f_code in _CONVERSIONS and frame.f_back is not None:
+        while frame.f_back is not None and (
+            frame.f_code in _CONVERSIONS or frame.f_globals.get("__package__") == __package__
+        ):
             frame = frame.f_back
-        if inside_package[frame.f_code.co_filename] and what in ("bool", "int"):
-            return
+        fix = _INSTEAD.get(what, _INSTEAD[""])
+        if inside_package[frame.f_code.co_filename]:
+            if what in ("bool", "int"):
+                return
+            fix = f"leave out what calls {frame.f_code.co_qualname}(); or {fix}"
         raise CaptureError(
             f"capture: {_LEAVING[what]} depends on the data: the next call may want another one\n"
-            f"  at {users_line()}\n"
-            f"  fix: {_INSTEAD.get(what, _INSTEAD[''])}"
+            f"  at {users_line()}\n  fix: {fix}"
         )
 
 
@@ -403,6 +415,8 @@ _LEAVING = {
 }
 _INSTEAD = {
     "bool": "choose by np.where(condition, a, b), or decide outside of the function",
+    "array": "call NumPy's functions on it: np.stack([a, b]) for np.array([a, b]), np.copy(x), "
+    "np.take(table, x, axis=0) for table[x]; or let the table be an argument",
     "": "keep it an array, and take the number out of what the program returns",
 }
 
@@ -421,4 +435,13 @@ def same(a: Array, b: Array) -> bool:
     """Return whether two arrays are equal to the bit."""
     if (a.shape, a.dtype) != (b.shape, b.dtype):
         return False
-    return bool(np.array_equal(a, b)) or a.tobytes() == b.tobytes()
+    if a.dtype.kind == "c" and a.size > _FEW:
+        return same(a.real, b.real) and same(a.imag, b.imag)
+    if a.dtype.kind in "fiub" and a.size > _FEW and a.dtype.itemsize <= 8:
+        bits = np.dtype(f"u{a.dtype.itemsize}")  # so nothing large is copied
+        return bool(np.array_equal(a.view(bits), b.view(bits)))
+    return a.tobytes() == b.tobytes()
+
+
+_FEW = 1000
+"""Elements that are compared as bytes, which for so few is the fastest way."""
