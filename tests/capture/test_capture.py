@@ -230,6 +230,31 @@ def test_a_training_step_is_equal_to_the_bit(name: str) -> None:
     assert {line.phase for line in program.instructions} == {"forward", "backward", "update"}
 
 
+def test_a_saved_state_learns_on_as_the_live_one(tmp_path: Any) -> None:
+    net = TwoLayerNet(4, 5, 3, rng=0)
+    optimizer, lossf = optim.Adam(net, lr=0.1), nn.CrossEntropyLoss()
+
+    def step(x: Any, t: Any) -> Any:
+        optimizer.zero_grad()
+        loss = lossf(net(x), t)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, t = numbers((6, 4), dtype=np.float32), np.array([0, 1, 2, 0, 1, 2])
+    program = capture(step, x, t)
+    assert "first_weight = parameters[0:20].reshape(4, 5)" in program.source
+    assert "first_weight" in program.parts
+    np.savez(tmp_path / "state.npz", **program.state)
+    namespace: dict[str, Any] = {}
+    exec(program.source, namespace)
+    state = dict(np.load(tmp_path / "state.npz"))
+    found = [namespace["step"](x, t, **state, **program.constants) for _ in range(4)]
+    losses = [np.asarray(loss[0] if isinstance(loss, tuple) else loss) for loss in found]
+    assert [loss.tolist() for loss in losses] == [program(x, t).tolist() for _ in range(4)]
+    assert len({loss.item() for loss in losses}) == 4  # it does learn
+
+
 def test_the_step_goes_on_with_the_learning_rate_of_now() -> None:
     x, t = numbers((4, 5), dtype=np.float32), np.array([0, 1, 2, 0])
     nets = [TwoLayerNet(5, 4, 3, rng=0) for _ in range(2)]

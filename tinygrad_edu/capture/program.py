@@ -117,6 +117,10 @@ class Program:
         The arrays that it is called with.
     state : dict
         Name -> live array of a parameter, of an optimizer or of a buffer; the text writes to them.
+        It can be saved and given to the text elsewhere: no array of it is a part of another.
+    parts : dict
+        Name -> live array that the text takes from one of `state`, as a weight from the array in
+        which an optimizer has all parameters.
     constants : dict
         Name -> other arrays that the function used, as they were.
     outputs : tuple of str
@@ -141,7 +145,8 @@ class Program:
         self.name, self.source, self.memory = name, text.source, dict(text.memory)
         self.instructions, self.inputs = text.instructions, tuple(inputs)
         self.outputs = tuple(outputs)
-        self.state = {bound.name: bound.array for bound in state}
+        self.state = {b.name: b.array for b in state if b.name not in text.parts}
+        self.parts = {b.name: b.array for b in state if b.name in text.parts}
         self.constants = dict(text.constants)
         self._given, self._example = tuple(given), tuple(example)
         self._state, self._effects, self._facts = tuple(state), tuple(effects), tuple(facts)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -142,9 +142,9 @@ def _program(
         for key, ref in left.items()
         if ref is not None and values[ref.number].kind != "state"
     }
-    text = write(
-        name, run.tape, run.inputs, run.result, returned, run.spare, _heading(function, name)
-    )
+    parts = _parts({number: array for number, (array, _) in run.state.items()})
+    heading = _heading(function, name)
+    text = write(name, run.tape, run.inputs, run.result, returned, run.spare, parts, heading)
     state = [
         Bound(text.names[number], array, tuple(holders))
         for number, (array, holders) in run.state.items()
@@ -190,6 +190,35 @@ def _program(
         [each for each in effects if each.begins or each.written or each.gradient is not None],
         facts,
     )
+
+
+def _parts(state: Mapping[int, Array]) -> dict[int, tuple[int, str]]:
+    """Return which arrays are parts of another one, as all parameters of an optimizer are of one.
+
+    Without it a text that is run elsewhere, on copies, would not know.
+    """
+    wholes = [(n, array) for n, array in state.items() if array.ndim == 1 and _plain(array)]
+    wholes.sort(key=lambda each: -each[1].nbytes)
+    found: dict[int, tuple[int, str]] = {}
+    for number, array in state.items():
+        for whole, memory in wholes:
+            if whole == number or not (_plain(array) and np.may_share_memory(array, memory)):
+                continue
+            if array.nbytes < memory.nbytes and array.dtype == memory.dtype:
+                start = (_address(array) - _address(memory)) // array.itemsize
+                shape = "" if array.ndim == 1 else f".reshape{array.shape}"
+                found[number] = whole, f"[{start}:{start + array.size}]{shape}"
+                break
+    return found
+
+
+def _plain(array: Array) -> bool:
+    return array.flags.c_contiguous
+
+
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def _kind_of_gradient(left: Any, values: Sequence[Any]) -> str | None:

@@ -102,6 +102,8 @@ class Text:
         The values that it needs, whether named or written out.
     memory : dict
         Name -> the first name in the same memory: a view shares that of what it is a view of.
+    parts : tuple of str
+        The names of state that the text takes from other state.
     returned : tuple of str
         The names of what it returns.
     """
@@ -112,6 +114,7 @@ class Text:
     constants: Mapping[str, Array]
     mentioned: tuple[int, ...]
     memory: Mapping[str, str]
+    parts: tuple[str, ...]
     returned: tuple[str, ...]
 
 
@@ -122,6 +125,7 @@ def write(
     result: Any,
     gradients: Mapping[str, int],
     spare: Iterable[int],
+    parts: Mapping[int, tuple[int, str]],
     heading: str,
 ) -> Text:
     """Return the text of a program.
@@ -140,6 +144,9 @@ def write(
         The gradients that are left in leaves, returned beside the result.
     spare : iterable of int
         Values of the state whose content nobody reads after the program.
+    parts : mapping of int to (int, str)
+        Values of the state that lie inside of another one: that one, and which part of it they are,
+        as ``"[20:35].reshape(5, 3)"``.
     heading : str
         The docstring.
     """
@@ -148,7 +155,7 @@ def write(
     calls, same_as = _without_copies(tape, _joined(calls, returned))
     result = _renumbered(result, same_as)
     gradients = {key: same_as.get(number, number) for key, number in gradients.items()}
-    return _Writer(name, tape, calls, inputs, result, gradients, same_as).text(heading)
+    return _Writer(name, tape, calls, inputs, result, gradients, same_as, parts).text(heading)
 
 
 # ------------------------------------------------------------------------------ what is needed
@@ -294,6 +301,7 @@ class _Writer:
         result: Any,
         gradients: Mapping[str, int],
         same_as: Mapping[int, int],
+        parts: Mapping[int, tuple[int, str]],
     ) -> None:
         self.same_as = same_as
         self.name, self.tape, self.calls, self.inputs = name, tape, calls, inputs
@@ -311,6 +319,7 @@ class _Writer:
         written = {n for call in calls for n in call.writes}
         self.changed = {tape.values[n].home for n in (*written, *returned)}
         self._name_all()
+        self.parts = {n: part for n, part in parts.items() if {n, part[0]} <= self.names.keys()}
 
     # ---- names
 
@@ -403,7 +412,7 @@ class _Writer:
     # ---- the function
 
     def text(self, heading: str) -> Text:
-        body: list[str] = []
+        body = self._parts()
         instructions: list[Instruction] = []
         phase = line = ""
         errors: dict[str, str] = {}
@@ -440,7 +449,9 @@ class _Writer:
         kept = [
             self.names[n]
             for n in self.mentioned
-            if n in self.names and self.tape.values[n].kind in ("state", "constant")
+            if n in self.names
+            and n not in self.parts
+            and self.tape.values[n].kind in ("state", "constant")
         ]
         named = ["*", *kept] if kept else []
         head = f"def {self.name}({', '.join([*arguments, *named])}):"
@@ -455,10 +466,26 @@ class _Writer:
             for number, name in self.names.items()
         }
         text, mentioned = "\n".join(lines), tuple(self.mentioned)
+        parts = tuple(self.names[n] for n in self.parts)
         returned = tuple(dict.fromkeys(self.names[n] for n in self.returned if n in self.names))
         return Text(
-            text, tuple(instructions), self.names, self.constants, mentioned, memory, returned
+            text,
+            tuple(instructions),
+            self.names,
+            self.constants,
+            mentioned,
+            memory,
+            parts,
+            returned,
         )
+
+    def _parts(self) -> list[str]:
+        """Return the lines that name parts of arrays of the state: who changes one changes both."""
+        lines = [
+            f"{self.names[n]} = {self.names[whole]}{part}"
+            for n, (whole, part) in self.parts.items()
+        ]
+        return ["", "# ---- parts of the state", "", *lines] if lines else []
 
     def _dropped(self, calls: Sequence[Call]) -> dict[int, list[str]]:
         """Return per call, by its id, the names of large arrays that nobody needs after it."""

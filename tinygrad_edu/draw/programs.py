@@ -10,9 +10,11 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from tinygrad_edu.capture import Instruction, Program
+from tinygrad_edu.draw.direction import page_direction
 from tinygrad_edu.draw.picture import Card, Cluster, Edge, Line, Picture, Rankdir
 from tinygrad_edu.errors import DiagramError
 from tinygrad_edu.mathematics import dims
@@ -53,7 +55,8 @@ def program_picture(
         ``"line"`` has a card for each line of the text, ``"op"`` one for what an op has made of
         lines that follow each other. By default a short program is drawn by lines.
     rankdir : {"auto", "LR", "TB"}
-        Left to right, or top to bottom; the latter by default where there are many cards.
+        Left to right, or top to bottom; by default downwards where the text would otherwise be too
+        small to be read on a page.
     limit : int
         At most so many cards; later ones become one.
     title : str
@@ -85,18 +88,16 @@ def program_picture(
     for step in steps:
         drawn.add(step)
     drawn.finish()
-    if rankdir == "auto":
-        rankdir = "TB" if len(steps) > FEW // 2 else "LR"
-    return Picture(
+    picture = Picture(
         tuple(drawn.cards),
         tuple(drawn.edges),
         tuple(drawn.clusters),
-        rankdir,
-        None if legend else (),
-        title or f"program {program.name}",
+        legend=None if legend else (),
+        title=title or f"program {program.name}",
         theme=theme,
         note=note,
     )
+    return replace(picture, rankdir=page_direction(picture) if rankdir == "auto" else rankdir)
 
 
 def _by_op(instructions: Sequence[Instruction]) -> list[Step]:
@@ -125,9 +126,10 @@ class _Drawn:
         # Memory -> name -> card that has changed it last under this name, in order.
         self._writers: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self._shapes: dict[str, str] = {}
-        self._sizes = {name: array.size for name, array in program.state.items()}
+        state = {**program.state, **program.parts}
+        self._sizes = {name: array.size for name, array in state.items()}
         self._given = {each.name: _shape(each) for each in program.inputs}
-        self._state = {name: _shape(array) for name, array in program.state.items()}
+        self._state = {name: _shape(array) for name, array in state.items()}
         self._constants = {name: _shape(array) for name, array in program.constants.items()}
 
     def add(self, step: Step) -> None:
