@@ -327,3 +327,27 @@ def test_a_generator_of_results_is_no_result() -> None:
 
     with pytest.raises(CaptureError, match="returned a generator"):
         capture(parts, VECTORS[0][0])
+
+
+def test_a_loss_may_be_made_for_each_call() -> None:
+    net = nn.Linear(3, 2, rng=0)
+
+    def loss_of(x: Any, t: Any) -> Any:
+        net.zero_grad()
+        loss = nn.CrossEntropyLoss()(net(x), t)
+        loss.backward()
+        return loss
+
+    x, t = np.ones((4, 3), np.float32), np.array([0, 1, 0, 1])
+    program = capture(loss_of, x, t)
+    assert "out=None" not in program.source  # asks for nothing
+    x = x * 2
+    assert program(x, t).tobytes() == loss_of(x, t).numpy().tobytes()
+
+
+def test_a_layer_made_for_each_call_is_refused() -> None:
+    def fresh(x: Any) -> Any:
+        return nn.Linear(3, 2, rng=0)(x)
+
+    with pytest.raises(CaptureError, match="a Linear is used that the run before did not use"):
+        capture(fresh, np.ones((4, 3), np.float32))

@@ -55,6 +55,21 @@ def converted(x: Any) -> Any:
     return np.asarray(x) * 2  # the line
 
 
+def printed(x: Any) -> Any:
+    print(x)  # the line
+    return x * 2
+
+
+def printed_tensor(x: Any) -> Any:
+    y = Tensor(x, requires_grad=True) * 2
+    print(y)  # the line
+    return y
+
+
+def formatted(x: Any) -> Any:
+    return x * len(f"{x}")  # the line
+
+
 def random(x: Any) -> Any:
     return x * RNG.random(3)  # the line
 
@@ -94,6 +109,7 @@ DROPOUT = nn.Dropout(0.5, rng=0)
     "function",
     [
         branch, branch_of_a_tensor, loop, number, item, whole, listed, converted, random, counted,
+        printed, printed_tensor, formatted,
         argument_written, foreign_written, foreign_assigned, dropped_out,
     ],
 )  # fmt: skip

@@ -141,10 +141,11 @@ class Recorder:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         raise self._refused("array")
 
-    def __format__(self, spec: str) -> str:
-        if spec:
-            raise self._refused("number")
-        return str(self)
+    def __str__(self) -> str:
+        raise self._refused("text")
+
+    def __format__(self, _spec: str) -> str:
+        raise self._refused("text")
 
     def _refused(self, what: str) -> CaptureError:
         try:

@@ -22,6 +22,7 @@ from tinygrad_edu.core.graph import Leaf, tick
 from tinygrad_edu.core.switch import announced
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import CaptureError, users_line
+from tinygrad_edu.nn.module import Module
 
 __all__ = ["Run", "difference"]
 
@@ -85,6 +86,8 @@ class Run:
             self.tape.applied += 1
             if id(owner) in known:
                 return
+            if isinstance(owner, Module) and all(isinstance(m, Module) for _, m in owner.walk()):
+                return  # made for one call, as a loss often is; it has no arrays
             if isinstance(owner, Tensor) and (
                 owner.node is None or owner.node.order > started or not owner.is_leaf
             ):

@@ -617,6 +617,7 @@ class _Writer:
             f"{key}={self._argument(part)}"
             for key, part in call.kwargs.items()
             if not (call.name in _FAMILIAR and key in _NEUTRAL and _NEUTRAL[key] is part)
+            and not (key == "out" and part is None)
         ]
 
     def _operator(self, sign: str, args: Sequence[Any]) -> str:

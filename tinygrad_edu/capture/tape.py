@@ -409,6 +409,7 @@ _LEAVING = {
     "bool": "a branch, by the truth of an array,",
     "int": "a whole number taken out of an array",
     "number": "a number taken out of an array",
+    "text": "a text made of an array, as by print(),",
     "list": "a list made of an array",
     "array": "an array turned into a plain NumPy array",
     "iteration": "a loop over the numbers of a 0-d array",
@@ -417,6 +418,7 @@ _INSTEAD = {
     "bool": "choose by np.where(condition, a, b), or decide outside of the function",
     "array": "call NumPy's functions on it: np.stack([a, b]) for np.array([a, b]), np.copy(x), "
     "np.take(table, x, axis=0) for table[x]; or let the table be an argument",
+    "text": "return the array, and print what the program returns",
     "": "keep it an array, and take the number out of what the program returns",
 }
 
