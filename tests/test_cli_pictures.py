@@ -4,9 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tinygrad_edu.cli import main
+from tinygrad_edu.data import write_idx
+from tinygrad_edu.train import read_checkpoint
+from tinygrad_edu.train.checkpoint import write_checkpoint
 
 MODEL = """
 import numpy as np
@@ -118,5 +122,33 @@ def test_a_run_is_explained_over_its_first_iterations(place, capsys):
     assert "second.weight" in page
     assert main(["explain", "run", "--steps", "0", "--out", "still.html"]) == 0
     assert "step 10" not in (place / "still.html").read_text()
+    for out in (".", "nowhere/page.html"):
+        capsys.readouterr()
+        assert main(["explain", "run", "--out", out]) == 2
+        assert "name a file in a folder that is there, such as backprop.html" in (
+            capsys.readouterr().err
+        )
     assert main(["explain", "nowhere"]) == 2
     assert "no run folder nowhere" in capsys.readouterr().err
+
+
+def test_a_run_that_may_stop_early_is_explained(place, monkeypatch):
+    monkeypatch.setattr("tinygrad_edu.cli.experiment.HELD_OUT", 59_900)
+    train = ["train", "--patience", "1", "--iterations", "3", "--quiet", "--out", "run"]
+    assert main(train) == 0
+    assert main(["explain", "run", "--steps", "2"]) == 0
+    assert "step 2" in (place / "run" / "backprop.html").read_text()
+
+
+def test_a_run_whose_images_are_others_now_is_not_explained(place, capsys):
+    assert main(["train", "--iterations", "2", "--quiet", "--out", "run"]) == 0
+    images = np.zeros((8, 5, 5), np.uint8)
+    for name in ("train", "t10k"):
+        write_idx(place / f"{name}-images-idx3-ubyte", images)
+        write_idx(place / f"{name}-labels-idx1-ubyte", np.arange(8, dtype=np.uint8))
+    arrays, header = read_checkpoint(place / "run" / "model.npz")
+    header["settings"]["data"] = str(place)
+    write_checkpoint(place / "run" / "model.npz", arrays, header)
+    capsys.readouterr()
+    assert main(["explain", "run"]) == 2
+    assert "are not those that run was trained on any more" in capsys.readouterr().err

@@ -265,6 +265,54 @@ def test_without_matplotlib_one_sentence_says_what_to_install(
 
 
 @pytest.mark.usefixtures("sketched")
+def test_a_page_is_made_anew_over_the_one_before(copy: Path) -> None:
+    pages = []
+    for _ in range(2):
+        (copy / "report.html").write_bytes(b"half of a page")
+        assert main(["report", str(copy)]) == 0
+        pages.append((copy / "report.html").read_bytes())
+    assert pages[0] == pages[1]
+    assert len(pages[0]) > 10_000
+    assert not list(copy.glob("*.tmp"))
+
+
+@pytest.mark.usefixtures("sketched")
+def test_a_run_of_one_iteration_is_told_in_the_singular(few: Path, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    options = ["--iterations", "1", "--batch-size", "200", "--quiet", "--out", run]
+    assert main(["train", "--data", str(few), *options]) == 0
+    assert main(["report", run]) == 0
+    text = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    for fact in ("1</dd><dt>iteration<", "1</dd><dt>epoch<", r"\d\.\d s</dd><dt>of training<"):
+        assert re.search(f"<dd>{fact}", text)
+
+
+@pytest.mark.usefixtures("sketched")
+@pytest.mark.parametrize(("net", "where"), [("two-layer", "above"), ("own", "on the left")])
+def test_the_caption_says_where_the_input_is(
+    runs: dict[str, Path], net: str, where: str, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    assert main(["report", str(runs[net]), "--out", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert f"From the input {where} to the loss" in text
+    pictures = [base64.b64decode(asked.partition("base64,")[2]) for asked in Page(text).asked]
+    diagram = max(pictures, key=len).decode()
+    _, _, x, y = map(float, str(re.findall(r'viewBox="([^"]+)"', diagram)[0]).split())
+    assert (x > y) == (where == "on the left")
+
+
+@pytest.mark.usefixtures("sketched")
+def test_a_net_of_which_there_is_no_surface_still_has_a_page(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinygrad_edu.cli.report.SURFACE", {False: (2, 20)})
+    assert main(["report", str(copy)]) == 0
+    words = Page((copy / "report.html").read_text(encoding="utf-8")).words
+    assert "There is no loss surface: loss_surface: found points=2" in words
+
+
+@pytest.mark.usefixtures("sketched")
 def test_a_run_without_recorder_or_versions_still_has_a_page(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

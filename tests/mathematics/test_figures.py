@@ -33,3 +33,18 @@ def test_small_arrays_are_written_out_and_large_ones_described() -> None:
     assert array_text(np.array(0.5)) == "0.5"
     assert array_text(np.zeros((2, 0))) == "[[], []]"
     assert array_text(np.zeros((20, 3))) == "20 × 3 float64"
+
+
+@pytest.mark.parametrize(
+    ("value", "latex"),
+    [
+        (1 + 2j, r"1 + 2\,i"),
+        (complex(1e-9, -2e30), r"1 \cdot 10^{-9} - 2 \cdot 10^{30}\,i"),
+        (complex(-np.inf, np.inf), r"-\infty + \infty\,i"),
+        (np.complex64(np.nan), r"\mathrm{nan} + 0\,i"),
+    ],
+)
+def test_both_parts_of_a_complex_number_are_written_as_numbers_are(value, latex):
+    found = number_formula(value)
+    assert found.latex == latex
+    assert "<mi>e</mi>" not in found.mathml

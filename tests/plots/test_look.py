@@ -85,7 +85,17 @@ def test_without_matplotlib_one_sentence_says_what_to_install(
     assert "\n" not in str(caught.value)
 
 
+def test_a_long_title_is_written_in_lines_that_fit() -> None:
+    figure = plots.curves(RECORDS, title="784-100-10 relu, adam " * 9).figure
+    figure.canvas.draw()
+    drawn = figure._suptitle.get_window_extent()
+    assert drawn.width < figure.bbox.width
+    assert figure.get_suptitle().count("\n") >= 1
+
+
 def test_another_theme_is_refused_by_name() -> None:
+    with pytest.raises(DiagramError, match="found theme="):
+        plots.confusion([[1]], theme=["dark"])  # type: ignore[arg-type]
     with pytest.raises(DiagramError, match=r"theme='blue'; expected 'light' or 'dark'"):
         plots.confusion([[1]], theme="blue")
 
@@ -118,7 +128,7 @@ def test_the_hues_that_stand_together_differ_for_all_eyes(eyes: str, theme: str)
         (lambda: plots.attention(np.zeros((2, 3)), ["a"]), "1 queries and 3 keys"),
         (lambda: plots.confusion(np.zeros((2, 3))), r"confusion: found counts of shape \(2, 3\)"),
         (lambda: plots.confusion([[1]], ["a", "b"]), "2 classes"),
-        (lambda: plots.confusion([[-1]]), "as many rows as columns"),
+        (lambda: plots.confusion([[-1]]), "count nothing"),
         (lambda: plots.curves([]), "each with its iteration"),
         (lambda: plots.curves([{"loss": 1}]), "each with its iteration"),
         (lambda: plots.filters(np.zeros((2, 2))), r"filters: found weights of shape \(2, 2\)"),
@@ -127,9 +137,31 @@ def test_the_hues_that_stand_together_differ_for_all_eyes(eyes: str, theme: str)
         (lambda: plots.image_rows({}), "image_rows: found shapes"),
         (lambda: plots.image_rows({"a": np.zeros((1, 2, 2)), "b": np.zeros((1, 3, 3))}), "one for"),
         (lambda: plots.mistakes(np.zeros((1, 2, 4, 4)), [0], [0]), "with 1 or 3 channels"),
-        (lambda: plots.mistakes(np.zeros((2, 4, 4)), [0], [0]), "2 and 1 and 1"),
+        (lambda: plots.mistakes(np.zeros((2, 4, 4)), [0], [0]), r"shapes \(1,\), \(1,\)"),
         (lambda: plots.rates(np.zeros(0), np.zeros(0), np.zeros(0)), "rates: found no losses"),
         (lambda: plots.side_by_side([]), "found no panel"),
+        (lambda: plots.attention([["a"]]), "attention: found a list; expected an array of real"),
+        (lambda: plots.confusion([[1], [1, 2]]), "confusion: found a list"),
+        (lambda: plots.confusion([[np.nan]]), "count nothing, such as fractions"),
+        (lambda: plots.confusion([[1.5]]), "count nothing, such as fractions"),
+        (lambda: plots.curves(None), "each with its iteration"),  # type: ignore[arg-type]
+        (lambda: plots.curves([{"iteration": np.nan}]), "each with its iteration"),
+        (lambda: plots.curves(RECORDS, epoch=0), "epoch=0; expected at least 1"),
+        (lambda: plots.curves(RECORDS, metric="f1"), "no record has a 'f1' of a set; found loss"),
+        (lambda: plots.filters(np.ones((1, 1, 2, 2), complex)), "filters: found complex numbers"),
+        (lambda: plots.binned([1j]), "binned: found complex numbers"),
+        (lambda: plots.binned([1.0], bins=0), "found bins=0"),
+        (lambda: plots.binned([1.0], most=0), "most=0"),
+        (lambda: plots.histograms_over_time({"a": STRIP}, (0, 2, 2)), "increasing"),
+        (lambda: plots.image_rows([np.zeros((1, 2, 2))]), "image_rows: found a list"),  # type: ignore[arg-type]
+        (lambda: plots.mistakes(np.zeros((1, 0, 0)), [0], [1]), "expected \\(n, height, width"),
+        (lambda: plots.mistakes(np.zeros((1, 4, 4)), 0, 1), r"shapes \(\), \(\)"),
+        (lambda: plots.rates([0.1], [np.nan], [np.nan]), "no losses that are finite"),
+        (lambda: plots.rates([0.1, 1], [2.0], [2.0]), "expected one length"),
+        (lambda: plots.weights(np.zeros((6, 2)), 6), "6 inputs are no images of shape 6"),  # type: ignore[arg-type]
+        (lambda: plots.weights(np.zeros((18, 2)), (3, 1, 2, 3)), "18 inputs are no images"),
+        (lambda: plots.loss_surface(lambda _: 0.0, [np.zeros(2)], points=3.5), "points=3.5"),  # type: ignore[arg-type]
+        (lambda: plots.loss_surface(lambda _: 0.0, [np.ones(2, complex)]), "complex numbers"),
         (lambda: plots.weights(np.zeros(3)), r"weights: found shape \(3,\)"),
         (lambda: plots.weights(np.zeros((6, 2)), (2, 2)), "6 inputs are no images"),
         (lambda: plots.loss_surface(lambda _: 0.0, [np.zeros(2)], points=2), "points=2"),

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import nn
+from tinygrad_edu.core.tensor import Parameter
 from tinygrad_edu.data import DataLoader
 from tinygrad_edu.errors import CheckpointError, TrainingError
-from tinygrad_edu.optim import Adam
+from tinygrad_edu.optim import SGD, Adam
 from tinygrad_edu.plots import binned
 from tinygrad_edu.train import Callback, Recorder, Trainer, read_checkpoint
-from tinygrad_edu.train.recorder import KINDS, PATH_BYTES, SNAPSHOTS, outputs_of
+from tinygrad_edu.train.recorder import KINDS, PATH_BYTES, POINTS, SNAPSHOTS, outputs_of
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 6)).astype(np.float32)
@@ -47,6 +48,77 @@ def test_a_training_is_the_same_with_and_without_it() -> None:
     watched.fit(iterations=50)
     alone.fit(iterations=50)
     assert bits(watched) == bits(alone)
+
+
+class Steering(Callback):
+    """Somebody who may stop a training, and does at a quarter of it."""
+
+    def iteration(self, trainer: Trainer) -> None:
+        if trainer.iteration == trainer.total // 4:
+            trainer.stop("enough")
+
+
+@pytest.mark.parametrize("iterations", [31, 33, 100, 257, 700])
+def test_it_looks_as_often_as_it_keeps(iterations: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(
+        "tinygrad_edu.train.recorder._look", lambda trainer: looks.append(trainer.iteration) or {}
+    )
+    recorder = Recorder(path=False)
+    build(recorder).fit(iterations=iterations)
+    assert recorder.iterations == looks
+    assert min(iterations, SNAPSHOTS // 2) <= len(looks) <= SNAPSHOTS
+
+
+def test_of_a_training_that_is_stopped_early_there_is_enough() -> None:
+    recorder = Recorder()
+    build(recorder, Steering()).fit(iterations=400)
+    assert recorder.iterations[-1] < 100
+    assert SNAPSHOTS // 2 <= len(recorder.iterations) <= SNAPSHOTS
+    assert POINTS // 2 <= len(recorder.path_iterations) <= POINTS
+
+
+def test_a_training_in_pieces_has_the_moments_of_a_whole_one() -> None:
+    whole, pieces = Recorder(), Recorder()
+    build(whole).fit(iterations=150)
+    trainer = build(pieces)
+    for iterations in (3, 40, 90, 150):
+        trainer.fit(iterations=iterations)
+    assert pieces.iterations == whole.iterations
+    assert pieces.path_iterations == whole.path_iterations
+    assert np.array_equal(pieces.path, whole.path)
+
+
+class Odd(nn.Module):
+    """Weights at the ends of what a float holds, and an output that is complex."""
+
+    def __init__(self) -> None:
+        self.weight = Parameter(np.array([[1.7e308, -1.7e308], [5e-324, 0.0]]))
+        self.tiny = Parameter(np.array([[5e-324, 0.0]]))
+        self.layer = Turned()
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x).real
+
+
+class Turned(nn.Module):
+    def __init__(self) -> None:
+        self.weight = Parameter(np.full((6, 2), 0.5))
+
+    def forward(self, x: Any) -> Any:
+        return x @ self.weight * (3 + 4j)
+
+
+def test_no_number_of_a_net_stops_its_training() -> None:
+    model, recorder = Odd(), Recorder()
+    optimizer = SGD(model.layer, 0.01)
+    loader = DataLoader((np.ones((40, 6)), Y[:40]), 20, rng=2)
+    Trainer(model, nn.CrossEntropyLoss(), optimizer, loader, callbacks=[recorder]).fit(iterations=2)
+    weight, tiny = (recorder.layers("weights")[name][0] for name in ("weight", "tiny"))
+    assert (weight.lost, weight.counts.sum()) == (2, 2)
+    assert tiny.counts.sum() == 2
+    (found, _) = recorder.layers("activations")["layer"]
+    assert found.low == found.high == 6 * 0.5 * 5  # the absolute value
 
 
 class Seen(Callback):
@@ -85,10 +157,10 @@ def test_histograms_are_those_of_weights_and_gradients_at_that_moment() -> None:
 def test_its_moments_are_even_however_long_the_run_becomes(iterations: int) -> None:
     recorder = Recorder()
     build(recorder).fit(iterations=iterations)
-    for moments in (recorder.iterations, recorder.path_iterations):
+    for moments, most in ((recorder.iterations, SNAPSHOTS), (recorder.path_iterations, POINTS)):
         assert moments[0] == 0
         assert len(set(np.diff(moments).tolist())) == 1
-        assert min(iterations, SNAPSHOTS // 2) <= len(moments) <= SNAPSHOTS
+        assert min(iterations, most // 2) <= len(moments) <= most
         assert iterations - moments[-1] <= np.diff(moments)[0]
 
 
@@ -144,6 +216,8 @@ def test_what_was_saved_by_something_else_is_refused() -> None:
     for changed in (
         ({**arrays, "ends": arrays["ends"][:1]}, facts),
         ({**arrays, "path": arrays["path"][:1]}, facts),
+        ({**arrays, "path": arrays["path"][0]}, facts),
+        ({**arrays, "counts": arrays["counts"][..., 0]}, facts),
         (arrays, {**facts, "iterations": [0]}),
         (arrays, {**facts, "every": 0}),
     ):

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.cli.experiment import build, net_name, read_images, viewed
+from tinygrad_edu.cli.experiment import build, net_name, viewed
 from tinygrad_edu.cli.folder import trained
+from tinygrad_edu.cli.page import place
+from tinygrad_edu.cli.report import images_of
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.errors import DiagramWarning, TargetError
 from tinygrad_edu.nn import CrossEntropyLoss, Module
@@ -82,7 +84,8 @@ def explain_run(options: argparse.Namespace) -> int:
 
     run = Path(options.run)
     model, shape, settings = trained(run)
-    data = read_images(settings["data"])
+    out = place(options.out, run / "backprop.html")
+    data = images_of(run, settings)
     images, labels = viewed(data.test_images[:SHOWN], shape), data.test_labels[:SHOWN]
 
     def loss_of(net: Module) -> Tensor:
@@ -91,7 +94,7 @@ def explain_run(options: argparse.Namespace) -> int:
 
     # The run keeps its end only; its beginning is trained again, which gives the same bits.
     trainer = build({**settings}, progress=Progress(quiet=True))
-    trainer.sets = {}
+    trainer.sets, trainer.callbacks = {}, []  # nobody evaluates, so nobody stops it early
     frames = Frames(lambda: loss_of(trainer.model), every=max(1, options.steps // FRAMES))
     with one_thread(), saying():
         if options.steps:
@@ -100,7 +103,7 @@ def explain_run(options: argparse.Namespace) -> int:
             trainer.fit(iterations=options.steps)
         page = explain_html(
             loss_of(model),
-            options.out or run / "backprop.html",
+            out,
             frames=frames,
             title=f"Backward pass of {net_name(settings)} on {SHOWN} test images",
         )

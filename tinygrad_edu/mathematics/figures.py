@@ -60,10 +60,14 @@ def signed(value: Any, digits: int = DIGITS) -> str:
 
 def number_formula(value: Any, digits: int = DIGITS) -> Formula:
     """Return a number as a formula; very large and small ones are powers of ten in LaTeX."""
+    value = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
     text = number(value, digits)
+    if isinstance(value, complex):
+        real, imaginary = (number_formula(v, digits).latex for v in (value.real, abs(value.imag)))
+        return Formula(text, rf"{real} {'-' if value.imag < 0 else '+'} {imaginary}\,i")
     latex = text.replace("−", "-").replace("∞", r"\infty").replace("nan", r"\mathrm{nan}")
     mantissa, _, exponent = latex.partition("e")
-    if exponent and "i" not in latex:
+    if exponent:
         latex = rf"{mantissa} \cdot 10^{{{exponent}}}"
     return Formula(text, latex)
 

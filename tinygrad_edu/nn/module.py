@@ -59,7 +59,11 @@ class Call(NamedTuple):
 
 
 CALLS: deque[Call] = deque(maxlen=2048)
-"""The latest calls of modules, inner ones before the one around them: diagrams group by them."""
+"""The latest calls of modules, inner ones before the one around them: diagrams group by them.
+
+Appending is one step of the interpreter, so threads need no lock; whoever reads takes a copy first.
+It keeps no module alive.
+"""
 
 
 class Buffer:
@@ -661,12 +665,24 @@ class Module:
     def trial(self, *example: Any) -> tuple[tuple[Any, ...], Any]:
         """Return the inputs of an example, and what the module gives of them in evaluation mode.
 
-        Modes and buffers are afterwards as they were.
+        Modes and buffers are afterwards as they were, also if the module fails.
 
         Parameters
         ----------
         *example : int, or array_like
             As in `summary`.
+
+        Returns
+        -------
+        inputs : tuple
+            What the module was called with; zeros, if the example is a shape.
+        result : Tensor, or what else the module returns
+            With its graph, if recording is on.
+
+        Raises
+        ------
+        LayerError
+            There is no example, or a size is negative.
         """
         inputs = _examples(example)
         with self._unchanged():
@@ -756,7 +772,14 @@ def as_input(layer: object, x: Any) -> Any:
 
 def _examples(given: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the inputs of an example: zeros, if it is a shape."""
-    if all(isinstance(size, int) for size in given):
+    sizes = given[0] if len(given) == 1 and isinstance(given[0], tuple) else given
+    if all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in sizes):
+        if sizes is not given or not given or min(given) < 0:
+            found = f"found {sizes}" if given else "found no example"
+            raise LayerError(
+                f"{found}; expected an input, or the sizes of one, each at least 0\n"
+                "  fix: give the sizes one by one, as in net.summary(1, 784)"
+            )
         return (Tensor(np.zeros(given, get_default_dtype())),)
     return given
 
@@ -775,9 +798,17 @@ def _stretched(buffer: Buffer, shape: tuple[int, ...]) -> Array:
     return np.empty(own, buffer.data.dtype)
 
 
+_PLAIN = frozenset({bool, int, float, str, type(None)})
+"""What most attributes are, and nothing is inside of."""
+
+
 def _reversed(path: str, members: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Return the members with their paths, last first, as a stack wants them."""
-    items = [(f"{path}.{name}" if path else name, value) for name, value in members]
+    """Return the members that may hold something, last first, as a stack wants them."""
+    items = [
+        (f"{path}.{name}" if path else name, value)
+        for name, value in members
+        if type(value) not in _PLAIN
+    ]
     items.reverse()
     return items
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.errors import DiagramError
-from tinygrad_edu.plots.look import drawing, plain, shortened
+from tinygrad_edu.plots.given import numbers
+from tinygrad_edu.plots.look import counted, drawing, shortened
 from tinygrad_edu.plots.plot import Plot
 
 __all__ = ["attention"]
 
-NAMED = 40
-"""Places up to which there is room for their words."""
+SMALLEST = 4.0
+"""Size of the letters, in points, of words that are still written."""
 
 
 def attention(
@@ -35,7 +36,7 @@ def attention(
     Parameters
     ----------
     weights : array_like, shape (queries, keys) or (heads, queries, keys)
-        Fractions; each row sums to 1.
+        Fractions in [0, 1]; each row sums to 1. What is nan has the colour of the page.
     queries, keys : sequence of str, optional
         What stands at each place; the places' numbers by default. One alone stands for both, if
         there are as many keys as queries.
@@ -49,12 +50,12 @@ def attention(
     DiagramError
         Matplotlib is not installed, or weights and words do not go together.
     """
-    array = np.asarray(weights, np.float64)
+    array = numbers("attention", weights, "pass what MultiheadAttention returns with weights=True")
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3 or not array.size:
         raise DiagramError(
-            f"attention: found weights of shape {np.shape(weights)}; expected (queries, keys) or "
+            f"attention: found weights of shape {array.shape}; expected (queries, keys) or "
             "(heads, queries, keys)\n  fix: take one sample of the batch: weights[0]"
         )
     heads, rows, columns = array.shape
@@ -69,23 +70,29 @@ def attention(
     with drawing(theme) as sheet:
         across = min(heads, 2 if columns > 12 else 4)
         lines = math.ceil(heads / across)
-        wide = 6.4 / across
+        wide = 5.6 / across
         high = min(7.0, wide * rows / columns) + 0.75
         figure = sheet.figure(7.4, lines * min(max(high, 1.6), 6.4) + 0.3)
         grid = figure.subplots(lines, across, squeeze=False, sharex=True, sharey=True)
+        most = float(np.nanmax(array)) if np.isfinite(array).any() else 1.0
+        # A word is as high as its row.
+        size = min(8.0, 0.75 * 72 * wide / columns)
         image = None
         for number, axes in enumerate(grid.flat):
             if number >= heads:
                 axes.set_visible(False)
                 continue
             image = axes.imshow(
-                array[number], cmap=sheet.amounts, vmin=0, vmax=1, interpolation="nearest"
+                array[number], cmap=sheet.amounts, vmin=0, vmax=most, interpolation="nearest"
             )
             axes.grid(visible=False)
             axes.spines[:].set_visible(False)
-            axes.tick_params(length=0, labelsize=8)
-            _name(axes.xaxis, right, sheet)
-            _name(axes.yaxis, down, sheet)
+            axes.tick_params(length=0, labelsize=size if size >= SMALLEST else 8)
+            for axis, words in ((axes.xaxis, right), (axes.yaxis, down)):
+                if size >= SMALLEST:
+                    axis.set_ticks(range(len(words)), [shortened(word, 12) for word in words])
+                else:
+                    sheet.whole(axis, 8)
             axes.tick_params("x", rotation=90 if max(map(len, right)) > 2 else 0)
             if heads > 1:
                 axes.set_title(f"head {number + 1}", fontsize=9)
@@ -93,16 +100,8 @@ def attention(
         bar.outline.set_visible(False)
         figure.supxlabel("key: looked at", fontsize=10)
         figure.supylabel("query: looks", fontsize=10)
-        if title:
-            figure.suptitle(plain(title))
-    most = [f"{down[q]} at {right[k]}" for q, k in enumerate(array.mean(axis=0).argmax(axis=1))]
-    told = ", ".join(most[:6]) + (", …" if len(most) > 6 else "")
-    said = f"Attention of {rows} queries to {columns} keys, {heads} head{'s' * (heads > 1)}."
-    return Plot(figure, f"{said} Most looked at: {told}.", theme)
-
-
-def _name(axis: Any, words: Sequence[str], sheet: Any) -> None:
-    if len(words) <= NAMED:
-        axis.set_ticks(range(len(words)), [shortened(word, 12) for word in words])
-    else:
-        axis.set_major_locator(sheet.ticker("MaxNLocator", 8, integer=True))
+        sheet.titled(figure, title)
+    told = [f"{down[q]} at {right[k]}" for q, k in enumerate(array.mean(axis=0).argmax(axis=1))]
+    listed = ", ".join(told[:6]) + (", …" if len(told) > 6 else "")
+    said = f"Attention of {rows} queries to {columns} keys, {counted(heads, 'head')}."
+    return Plot(figure, f"{said} Most looked at: {listed}.", theme)

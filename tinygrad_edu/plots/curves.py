@@ -10,19 +10,30 @@ import csv
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from tinygrad_edu.errors import DiagramError
-from tinygrad_edu.plots.look import BLUE, GREEN, ORANGE, PINK, SKY, YELLOW, Sheet, drawing, plain
+from tinygrad_edu.plots.given import Array, drawable, numbers
+from tinygrad_edu.plots.look import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    SKY,
+    YELLOW,
+    Sheet,
+    counted,
+    drawing,
+    plain,
+)
 from tinygrad_edu.plots.plot import Plot
 
 __all__ = ["Kept", "curves", "rates", "side_by_side"]
 
-Array = np.ndarray[Any, Any]
 Records = Sequence[Mapping[str, Any]]
 
 HUES = {"train": BLUE, "test": ORANGE, "validation": GREEN}
@@ -70,28 +81,48 @@ def curves(
     Raises
     ------
     DiagramError
-        Matplotlib is not installed, or the file holds no records.
+        Matplotlib is not installed, there are no records, none of them has the metric, or `epoch`
+        is less than 1.
     OSError
         The file cannot be read.
     """
     losses, records = _read(history)
+    if epoch is not None and epoch < 1:
+        raise DiagramError(
+            f"curves: found epoch={epoch!r}; expected at least 1 iteration\n"
+            "  fix: epoch=len(loader), or leave it out"
+        )
+    sets = _sets(records, metric)
+    if not sets and metric != "accuracy":
+        names = {name for record in records for name in record} - {"iteration", "epoch", "seconds"}
+        raise DiagramError(
+            f"curves: no record has a {metric!r} of a set; found {', '.join(sorted(names))}\n"
+            "  fix: metric='mse' draws test_mse"
+        )
+    sets = [name for name in sets if np.isfinite(_column(records, f"{name}_{metric}")).any()]
     with drawing(theme, "the curves") as sheet:
-        figure = sheet.figure(8, 6.5)
-        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-        _draw_loss(sheet, above, losses, records)
-        said = _draw_metric(sheet, below, records, metric)
+        # Who trains without the usual metric gets no empty panel for it.
+        figure = sheet.figure(8, 6.5 if sets else 3.4)
+        panels = figure.subplots(1 + bool(sets), sharex=True, squeeze=False,
+                                 height_ratios=(2, 3) if sets else (1,))[:, 0]  # fmt: skip
+        _draw_loss(sheet, panels[0], losses, records)
+        said = _draw_metric(sheet, panels[1], records, metric, sets) if sets else ""
         last = max([1, len(losses), *(record["iteration"] for record in records)])
-        below.set_xlim(-0.01 * last, 1.01 * last)
-        below.set_xlabel("iteration (batches)")
-        below.xaxis.set_major_formatter(sheet.ticker("StrMethodFormatter", "{x:,.0f}"))
+        panels[-1].set_xlim(-0.01 * last, 1.01 * last)
+        panels[-1].set_xlabel("iteration (batches)")
+        sheet.whole(panels[-1].xaxis, 8)
         if epoch:
-            top = above.secondary_xaxis("top", functions=(lambda x: x / epoch, lambda x: x * epoch))
+            top = panels[0].secondary_xaxis(
+                "top", functions=(lambda x: x / epoch, lambda x: x * epoch)
+            )
             top.set_xlabel("epoch", color=sheet.look.grey)
             top.tick_params(labelcolor=sheet.look.grey)
             top.spines["top"].set_visible(False)
-        if title:
-            figure.suptitle(plain(title))
-    return Plot(figure, f"Loss and {metric} over {last:,} iterations. {said}".strip(), theme)
+        for axes in panels:
+            _explain(axes)
+        sheet.titled(figure, title)
+    what = f"Loss and {metric}" if sets else "Loss"
+    return Plot(figure, f"{what} over {counted(int(last), 'iteration')}. {said}".strip(), theme)
 
 
 def _read(history: Any) -> tuple[Array, Records]:
@@ -99,20 +130,20 @@ def _read(history: Any) -> tuple[Array, Records]:
     if isinstance(history, (str, os.PathLike)):
         return np.zeros(0), _read_file(Path(history))
     if hasattr(history, "records"):
-        return np.asarray(history.losses), history.records
-    return np.zeros(0), _checked(list(history), "the records")
+        return drawable(np.asarray(history.losses)), history.records
+    return np.zeros(0), _checked(history, "the records")
 
 
 def _read_file(path: Path) -> Records:
     """Return the records in a file that a training has written."""
-    text = path.read_text(encoding="utf-8")
     found: list[Any]
     if path.suffix == ".csv":
-        rows = csv.DictReader(text.splitlines())
+        rows = csv.DictReader(path.read_text(encoding="utf-8", errors="replace").splitlines())
         found = [{name: _number(value) for name, value in row.items()} for row in rows]
     else:
         try:
-            found = [json.loads(line) for line in text.splitlines() if line.strip()]
+            lines = path.read_text(encoding="utf-8").splitlines()
+            found = [json.loads(line) for line in lines if line.strip()]
         except ValueError as error:
             raise DiagramError(
                 f"curves: {path} holds something else than one JSON object a line ({error})\n"
@@ -121,10 +152,13 @@ def _read_file(path: Path) -> Records:
     return _checked(found, str(path))
 
 
-def _checked(records: list[Any], what: str) -> Records:
+def _checked(given: Any, what: str) -> Records:
     """Return the records, once there is one, and each says after how many iterations it was."""
+    records = list(given) if isinstance(given, Iterable) else []
     if not records or not all(
-        isinstance(record, Mapping) and isinstance(record.get("iteration"), (int, float))
+        isinstance(record, Mapping)
+        and isinstance(record.get("iteration"), (int, float))
+        and 0 <= record["iteration"] < math.inf
         for record in records
     ):
         raise DiagramError(
@@ -144,7 +178,9 @@ def _number(value: str | None) -> Any:
 
 def _column(records: Records, name: str) -> Array:
     values = [record.get(name) for record in records]
-    return np.array([v if isinstance(v, (int, float)) else np.nan for v in values], np.float64)
+    return drawable(
+        np.array([v if isinstance(v, (int, float)) else np.nan for v in values], np.float64)
+    )
 
 
 def _draw_loss(sheet: Sheet, axes: Any, losses: Array, records: Records) -> None:
@@ -160,16 +196,17 @@ def _draw_loss(sheet: Sheet, axes: Any, losses: Array, records: Records) -> None
         else:
             # Points, not a line: thousands of zigzags would be a bar of ink.
             axes.plot(
-                iterations, losses, "o", markersize=1, markeredgewidth=0, color=look.faint,
-                alpha=0.6, label="each batch", rasterized=len(losses) > MANY,
+                iterations, losses, "o", markersize=1 if len(losses) > MANY else 2.2,
+                markeredgewidth=0, color=look.faint, alpha=0.6, label="each batch",
+                rasterized=len(losses) > MANY,
             )  # fmt: skip
             axes.plot(
                 *_smoothed(losses, width), color=look.text, linewidth=1.6,
                 label=f"mean of {width:,} batches",
             )  # fmt: skip
-        shown, scale = losses, 1 if width == 1 else 4
+        shown = losses
     else:
-        shown, scale = _column(records, "loss"), 1
+        shown = _column(records, "loss")
         axes.plot(
             _column(records, "iteration"), shown, "o-", markersize=3, color=look.text,
             linewidth=1.4, label="mean since the evaluation before",
@@ -177,25 +214,24 @@ def _draw_loss(sheet: Sheet, axes: Any, losses: Array, records: Records) -> None
     shown = shown[np.isfinite(shown)]
     if len(shown):
         axes.set_ylim(min(0.0, 1.05 * float(shown.min())), max(0.0, 1.05 * shown.max()) or 1)
-        axes.legend(loc="upper right", markerscale=scale)
     axes.set_ylabel("loss")
 
 
-def _draw_metric(sheet: Sheet, axes: Any, records: Records, metric: str) -> str:
+def _draw_metric(
+    sheet: Sheet, axes: Any, records: Records, metric: str, sets: Sequence[str]
+) -> str:
     """Draw a metric of every set, and return where each ends, as a sentence."""
     iterations = _column(records, "iteration")
-    sets = _sets(records, metric)
     band = {"linewidth": 5, "alpha": 0.4 if sheet.theme == "light" else 0.65}
     hues = {**HUES, **dict(zip((s for s in sets if s not in HUES), MORE, strict=False))}
     lowest, ends = 1.0, []
     for name in sets:
         values = _column(records, f"{name}_{metric}")
-        if not np.isfinite(values).any():
-            continue
-        lowest = min(lowest, float(np.nanmin(values)))
-        ends.append(f"{name} {values[-1]:.4f}")
+        known = values[np.isfinite(values)]
+        lowest = min(lowest, float(known.min()))
+        ends.append(f"{name} {known[-1]:.4f}")
         axes.plot(
-            iterations, values, label=plain(f"{name}, {values[-1]:.4f} at the end"),
+            iterations, values, label=plain(f"{name}, {known[-1]:.4f} at the end"),
             color=sheet.look.palette[hues.get(name, len(sheet.look.palette) - 1)],
             # The sets often lie on each other: a broad band below a thin line lets both be seen.
             **(band if name == "train" else
@@ -204,16 +240,47 @@ def _draw_metric(sheet: Sheet, axes: Any, records: Records, metric: str) -> str:
         )  # fmt: skip
     axes.set_ylabel(plain(metric))
     if metric == "accuracy":
-        axes.set_ylim(max(0.0, lowest - 0.05), 1.0)
-    if ends:
-        axes.legend(loc="lower right")
-    return f"{metric.capitalize()} at the end: {', '.join(ends)}." if ends else ""
+        low = max(0.0, lowest - 0.05)
+        axes.set_ylim(low, 1 + 0.02 * (1 - low))  # a line at 1 is seen whole
+    return f"{metric.capitalize()} at the end: {', '.join(ends)}."
+
+
+CORNERS = {
+    "upper right": (1, 1), "lower right": (1, 0), "upper left": (0, 1), "lower left": (0, 0),
+}  # fmt: skip
+
+
+def _explain(axes: Any) -> None:
+    """Add a legend, in the corner where the least of the lines is."""
+    lines = [line for line in axes.get_lines() if np.isfinite(line.get_ydata()).any()]
+    if not lines:
+        return
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    places = np.linspace(left, right, 200)
+    covered = dict.fromkeys(CORNERS, 0)
+    for line in lines:
+        xs, ys = np.asarray(line.get_xdata(), np.float64), np.asarray(line.get_ydata(), np.float64)
+        known = np.isfinite(ys)
+        between = np.interp(places, xs[known], ys[known], left=np.nan, right=np.nan)
+        across = (np.concatenate([places, xs]) - left) / (right - left)
+        height = (np.concatenate([between, ys]) - low) / (high - low)
+        for corner, (at_right, above) in CORNERS.items():
+            beside = across > 0.55 if at_right else across < 0.45
+            near = height > 0.7 if above else height < 0.3
+            covered[corner] += int((beside & near).sum())
+    small = any(line.get_markersize() < 2 for line in lines)
+    axes.legend(loc=min(covered, key=covered.__getitem__), markerscale=4 if small else 1)
 
 
 def _smoothed(losses: Array, width: int) -> tuple[Array, Array]:
-    """Return the iterations at the middle of each window, and the mean loss in it."""
-    sums = np.concatenate([[0.0], np.cumsum(losses)])
-    means = (sums[width:] - sums[:-width]) / width
+    """Return the iterations at the middle of each window, and the mean loss in it.
+
+    A loss that is not finite makes nan of the windows that it is in, and of no other.
+    """
+    finite = np.isfinite(losses)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(finite, losses, 0.0))])
+    lost = np.concatenate([[0], np.cumsum(~finite)])
+    means = np.where(lost[width:] == lost[:-width], (sums[width:] - sums[:-width]) / width, np.nan)
     return np.arange(len(means)) + (width + 1) / 2, means
 
 
@@ -225,9 +292,9 @@ def _sets(records: Records, metric: str) -> list[str]:
 
 
 def rates(
-    tried: Array,
-    losses: Array,
-    smoothed: Array,
+    tried: Any,
+    losses: Any,
+    smoothed: Any,
     suggestion: float = math.nan,
     *,
     title: str = "",
@@ -237,8 +304,9 @@ def rates(
 
     Parameters
     ----------
-    tried, losses, smoothed : ndarray, shape (iterations,)
-        Learning rate of each step, loss of its batch, and the mean of the losses up to there.
+    tried, losses, smoothed : array_like, shape (iterations,)
+        Learning rate of each step, positive; loss of its batch; and the mean of the losses up to
+        there. Losses that are not finite are left out.
     suggestion : float
         A rate to be marked; nan for none.
     title : str
@@ -249,11 +317,22 @@ def rates(
     Raises
     ------
     DiagramError
-        Matplotlib is not installed, or there is no loss to draw.
+        Matplotlib is not installed, there is no loss to draw, or the arrays differ in length.
     """
+    fix = "pass what find_learning_rate returns: its rates, losses, smoothed"
+    tried, losses, smoothed = (numbers("rates", array, fix) for array in (tried, losses, smoothed))
+    if len({array.shape for array in (tried, losses, smoothed)}) > 1 or tried.ndim != 1:
+        shapes = f"{tried.shape}, {losses.shape} and {smoothed.shape}"
+        raise DiagramError(
+            f"rates: found arrays of shapes {shapes}; expected one length\n  fix: {fix}"
+        )
+    losses, smoothed = drawable(losses), drawable(smoothed)
+    known = np.isfinite(losses) & np.isfinite(smoothed) & (tried > 0)
+    tried, losses, smoothed = tried[known], losses[known], smoothed[known]
     if not len(tried):
         raise DiagramError(
-            "rates: found no losses; expected one at least\n  fix: begin with a smaller rate"
+            "rates: found no losses that are finite; expected one at least\n"
+            "  fix: begin with a smaller rate"
         )
     with drawing(theme) as sheet:
         palette = sheet.look.palette
@@ -277,8 +356,7 @@ def rates(
         axes.set_xlabel("learning rate")
         axes.set_ylabel("loss")
         axes.legend(loc="upper left")
-        if title:
-            axes.set_title(plain(title), fontsize=12)
+        sheet.titled(figure, title)
     between = f"learning rates from {tried[0]:.2g} to {tried[-1]:.2g}"
     return Plot(figure, f"Loss over {between}{'; ' if said else ''}{said}.", theme)
 
@@ -337,7 +415,6 @@ def side_by_side(
         for axes in grid[-1]:
             axes.set_xlabel("evaluation", fontsize=8, color=look.grey)
         figure.supylabel(plain(ylabel), fontsize=9, color=look.grey)
-        if title:
-            figure.suptitle(plain(title), fontsize=11)
+        sheet.titled(figure, title, 11)
     head = f"{title}: " if title else ""
-    return Plot(figure, f"{head}{len(panels)} panels of curves side by side.", theme)
+    return Plot(figure, f"{head}{counted(len(panels), 'panel')} of curves side by side.", theme)

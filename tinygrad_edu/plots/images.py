@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.errors import DiagramError
-from tinygrad_edu.plots.look import Sheet, drawing, plain, shortened
+from tinygrad_edu.plots.given import Array, drawable, numbers
+from tinygrad_edu.plots.look import Sheet, counted, drawing, plain, shortened
 from tinygrad_edu.plots.plot import Plot
 
 __all__ = ["filters", "image_rows", "mistakes", "weights"]
-
-Array = np.ndarray[Any, Any]
 
 
 def filters(weight: Any, *, most: int = 64, title: str = "", theme: str = "light") -> Plot:
@@ -44,11 +43,12 @@ def filters(weight: Any, *, most: int = 64, title: str = "", theme: str = "light
     DiagramError
         Matplotlib is not installed, or the array has another number of axes.
     """
-    array = np.asarray(weight, np.float64)
+    fix = "pass conv.weight.numpy(), of a Conv2d"
+    array = numbers("filters", weight, fix)
     if array.ndim != 4 or not array.size or most < 1:
         raise DiagramError(
             f"filters: found weights of shape {array.shape}, at most {most}; expected (filters, "
-            "channels, height, width)\n  fix: pass conv.weight.numpy(), of a Conv2d"
+            f"channels, height, width)\n  fix: {fix}"
         )
     count, channels, height, width = array.shape
     size = f"{height} × {width}"
@@ -56,9 +56,8 @@ def filters(weight: Any, *, most: int = 64, title: str = "", theme: str = "light
         shown = array[:most]
         columns = _columns(len(shown))
         tiles = shown[:, 0] if channels == 1 else np.moveaxis(shown, 1, -1)
-        said = f"{len(shown)} of {count} filters of {size}" if len(shown) < count else (
-            f"{count} filters of {size}"
-        )  # fmt: skip
+        few = f"{len(shown)} of " if len(shown) < count else ""
+        said = f"{few}{counted(count, 'filter')} of {size}"
         return _weights_as_tiles(tiles, columns, said, title, theme)
     columns = min(channels, max(1, math.isqrt(most)))
     rows = min(count, max(1, most // columns))
@@ -96,45 +95,47 @@ def weights(
     DiagramError
         Matplotlib is not installed, or the shapes do not go together.
     """
-    array = np.asarray(matrix, np.float64)
+    fix = "pass layer.weight.numpy(), of a Linear"
+    array = numbers("weights", matrix, fix)
     if array.ndim != 2 or not array.size or most < 1:
         raise DiagramError(
             f"weights: found shape {array.shape}, at most {most}; expected (inputs, units)\n"
-            "  fix: pass layer.weight.numpy(), of a Linear"
+            f"  fix: {fix}"
         )
     inputs, units = array.shape
     if shape is not None:
-        sides = tuple(shape)[-2:]
-        channels = math.prod(shape) // max(1, math.prod(sides))
-        if math.prod(shape) != inputs or channels not in (1, 3) or len(sides) != 2:
+        sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
+        channels, *sides = sizes if len(sizes) == 3 else (1, *sizes)
+        if math.prod(sizes) != inputs or channels not in (1, 3) or len(sides) != 2:
             raise DiagramError(
-                f"weights: {inputs} inputs are no images of shape {tuple(shape)}\n"
+                f"weights: {inputs} inputs are no images of shape {shape}\n"
                 "  fix: shape=(28, 28) goes with 784 inputs"
             )
         shown = array.T[:most].reshape(-1, channels, *sides)
         tiles = shown[:, 0] if channels == 1 else np.moveaxis(shown, 1, -1)
-        head = f"{len(tiles)} of {units}" if len(tiles) < units else f"{units}"
-        said = f"weights of {head} units as images of {sides[0]} × {sides[1]}"
+        few = f"{len(tiles)} of " if len(tiles) < units else ""
+        said = f"weights of {few}{counted(units, 'unit')} as images of {sides[0]} × {sides[1]}"
         return _weights_as_tiles(tiles, _columns(len(tiles)), said, title, theme)
     with drawing(theme) as sheet:
         figure = sheet.figure(7, min(4.8, max(2.4, 6.2 * inputs / units + 0.9)))
         axes = figure.subplots()
         edge = _reach(array)
         image = axes.imshow(
-            array, cmap=sheet.signed, vmin=-edge, vmax=edge, aspect="auto", interpolation="nearest"
-        )
+            drawable(array), cmap=sheet.signed, vmin=-edge, vmax=edge, aspect="auto",
+            interpolation="nearest",
+        )  # fmt: skip
         axes.grid(visible=False)
         axes.set_xlabel("unit")
         axes.set_ylabel("input")
         _bar(sheet, figure, image, axes)
         said = f"{inputs:,} × {units:,} weights"
-        axes.set_title(plain(", ".join(filter(None, [title, said]))), loc="left")
+        sheet.headed(axes, ", ".join(filter(None, [title, said])))
     return Plot(figure, f"Map of {said}: inputs down, units to the right.", theme)
 
 
 def _weights_as_tiles(tiles: Array, columns: int, said: str, title: str, theme: str) -> Plot:
     """Return images of signed numbers on one scale; those with three channels are colours."""
-    rows = math.ceil(len(tiles) / columns)
+    rows, tiles = math.ceil(len(tiles) / columns), drawable(tiles)
     edge = _reach(tiles)
     with drawing(theme) as sheet:
         size = min(0.7, 6.2 / columns)
@@ -158,7 +159,7 @@ def _weights_as_tiles(tiles: Array, columns: int, said: str, title: str, theme: 
         sheet.as_image(axes)
         if tiles.ndim == 3:  # a filter of zeros would not be seen on the page
             _frames(sheet, axes, len(tiles), columns, tiles.shape[1:3], gap)
-        axes.set_title(plain("\n".join(filter(None, [title, said]))), loc="left", fontsize=9)
+        sheet.headed(axes, title, said)
     return Plot(figure, f"{title}{': ' if title else ''}{said}.", theme)
 
 
@@ -197,58 +198,80 @@ def mistakes(
     DiagramError
         Matplotlib is not installed, or the arrays do not go together.
     """
-    pictures, labels, answers = (
-        _pictures("mistakes", images),
-        np.asarray(labels),
-        np.asarray(answers),
-    )
-    sure = None if probabilities is None else np.asarray(probabilities, np.float64)
-    lengths = [len(pictures), len(labels), len(answers), *([] if sure is None else [len(sure)])]
-    if len(set(lengths)) > 1:
+    pictures = _pictures("mistakes", images)
+    labels, answers = np.asarray(labels), np.asarray(answers)
+    fix = "pass the largest probability of each row"
+    sure = None if probabilities is None else numbers("mistakes", probabilities, fix)
+    given = [labels, answers, *([] if sure is None else [sure])]
+    if any(array.shape != (len(pictures),) for array in given):
         raise DiagramError(
-            f"mistakes: found {' and '.join(map(str, lengths))} images, labels, answers and "
-            "probabilities; expected one of each\n  fix: take all of them from the same set"
+            f"mistakes: found {len(pictures)} images, and labels, answers and probabilities of "
+            f"shapes {', '.join(str(array.shape) for array in given)}; expected one for each image"
+            "\n  fix: take all of them from the same set; answers are logits.argmax(axis=1)"
         )
     wrong = np.flatnonzero(labels != answers)
     if sure is not None:
         wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
-    shown = wrong[:most]
-    total, count = f"{len(labels):,}", f"{len(wrong):,}"
+    shown = wrong[: max(most, 0)]
+    words = [(_named(classes, labels[n]), _named(classes, answers[n])) for n in shown]
+    odds = None if sure is None else sure[shown]
+    of = f"{len(shown)} of {len(wrong):,}" if len(shown) < len(wrong) else f"{len(wrong):,}"
+    said = f"{of} mistakes in {len(labels):,}: what it is → what it was taken for"
+    said += ", how sure" if sure is not None else ""
+    figure = _mistakes(pictures[shown], words, odds, (title, said), theme)
+    pairs = ", ".join(f"{label} taken for {answer}" for label, answer in words[:8])
+    alt = f"{of} images that were taken for another class, of {len(labels):,}"
+    return Plot(
+        figure, f"{alt}{': ' if pairs else ''}{pairs}{', …' if len(shown) > 8 else ''}.", theme
+    )
+
+
+def _mistakes(
+    pictures: Array,
+    words: Sequence[tuple[str, str]],
+    odds: Array | None,
+    head: tuple[str, str],
+    theme: str,
+) -> Any:
+    """Return a figure of images, above each what it is, what it was taken for, and how sure."""
+    short = all(len(label) + len(answer) < 8 for label, answer in words)
+    lines = [
+        [plain(f"{label} → {answer}")]
+        if short
+        else [shortened(label, 12), f"→ {shortened(answer, 11)}"]
+        for label, answer in words
+    ]
+    if odds is not None:
+        lines = [[*each, f"{share:.1%}"] for each, share in zip(lines, odds, strict=True)]
     with drawing(theme) as sheet:
-        columns = min(8, max(len(shown), 3))
-        rows = max(1, math.ceil(len(shown) / columns))
+        columns = min(8, max(len(pictures), 3))
+        rows = max(1, math.ceil(len(pictures) / columns))
         height, width = pictures.shape[1:3]
-        size = 6.8 / columns
-        figure = sheet.figure(7, rows * (size * height / width + 0.42) + 0.45)
+        size, room = 6.8 / columns, 0.05 + 0.17 * max([1, *map(len, lines)])
+        figure = sheet.figure(7, rows * (size * height / width + room) + 0.5)
         axes = figure.subplots()
         sheet.as_image(axes)
         side = round(width / 12)
-        above = round((0.42 / size) * width)
-        if len(shown):
+        above = max(1, round(room / size * width))
+        if len(pictures):
+            tiles = np.pad(
+                _coloured(pictures), ((0, 0), (above, 0), (0, 0), (0, 0)), constant_values=np.nan
+            )
             page = _hex(sheet.look.background)
-            tiles = _coloured(pictures[shown])
-            tiles = np.pad(tiles, ((0, 0), (above, 0), (0, 0), (0, 0)), constant_values=np.nan)
             axes.imshow(mosaic(tiles, columns, side, page), interpolation="nearest")
-        for place, number in enumerate(shown):
-            row, column = divmod(place, columns)
-            left, top = column * (width + side), row * (height + above + side)
-            true, said = (shortened(_named(classes, n[number]), 9) for n in (labels, answers))
-            axes.text(left, top + 0.44 * above, f"{true} → {said}", fontsize=9, va="baseline",
-                      fontweight="bold")  # fmt: skip
-            if sure is not None:
-                axes.text(left, top + 0.82 * above, f"{sure[number]:.1%}", fontsize=7.5,
-                          va="baseline", color=sheet.look.grey)  # fmt: skip
-        if not len(shown):
+        else:
             axes.text(0.5, 0.5, "no mistakes", ha="center", va="center", fontsize=12)
-        of = f"{len(shown)} of {count}" if len(shown) < len(wrong) else count
-        said = f"{of} mistakes in {total}: what it is → what it was taken for"
-        said += ", how sure" if sure is not None else ""
-        axes.set_title(plain("\n".join(filter(None, [title, said]))), loc="left", fontsize=9)
-    pairs = ", ".join(
-        f"{_named(classes, labels[n])} taken for {_named(classes, answers[n])}" for n in shown[:8]
-    )
-    alt = f"{of} images that were taken for another class, of {total}{': ' if pairs else ''}{pairs}"
-    return Plot(figure, f"{alt}{', …' if len(shown) > 8 else ''}.", theme)
+        for place, each in enumerate(lines):
+            row, column = divmod(place, columns)
+            left, top = column * (width + side) - 0.5, row * (height + above + side) - 0.5
+            for number, line in enumerate(each):
+                sure = odds is not None and number == len(each) - 1
+                axes.text(left, top + (number + 0.75) * above / len(each), line, va="baseline",
+                          fontsize=9 if short and not sure else 7.5,
+                          fontweight="normal" if sure else "bold",
+                          color=sheet.look.grey if sure else sheet.look.text)  # fmt: skip
+        sheet.headed(axes, *head)
+    return figure
 
 
 def image_rows(rows: Mapping[str, Any], *, title: str = "", theme: str = "light") -> Plot:
@@ -268,6 +291,11 @@ def image_rows(rows: Mapping[str, Any], *, title: str = "", theme: str = "light"
     DiagramError
         Matplotlib is not installed, or the rows differ in shape.
     """
+    if not isinstance(rows, Mapping):
+        raise DiagramError(
+            f"image_rows: found a {type(rows).__name__}; expected a mapping of names to images\n"
+            "  fix: image_rows({'as it is': images})"
+        )
     arrays = {name: _pictures("image_rows", images) for name, images in rows.items()}
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) != 1 or not all(min(shape) for shape in shapes):
@@ -289,8 +317,7 @@ def image_rows(rows: Mapping[str, Any], *, title: str = "", theme: str = "light"
         middles = (height + gap) * np.arange(len(rows)) + (height - 1) / 2
         axes.set_yticks(middles, [shortened(name, 14) for name in rows], fontsize=9)
         axes.tick_params(length=0)
-        if title:
-            figure.suptitle(plain(title), fontsize=10)
+        sheet.titled(figure, title, 10)
     said = f"{count} images in {len(rows)} rows: {', '.join(rows)}."
     return Plot(figure, f"{title}. {said}" if title else said, theme)
 
@@ -357,14 +384,15 @@ def _columns(count: int) -> int:
 
 def _pictures(who: str, images: Any) -> Array:
     """Return images as an array of shape (n, height, width, 1 or 3)."""
-    array = np.asarray(images, np.float64)
+    fix = "give pictures in a row their shape: images.reshape(-1, 28, 28)"
+    array = numbers(who, images, fix)
+    shape = array.shape
     if array.ndim == 3:
         array = array[:, None]
-    if array.ndim != 4 or array.shape[1] not in (1, 3):
+    if array.ndim != 4 or array.shape[1] not in (1, 3) or not math.prod(array.shape[2:]):
         raise DiagramError(
-            f"{who}: found images of shape {np.shape(images)}; expected (n, height, width), or "
-            "(n, channels, height, width) with 1 or 3 channels\n"
-            "  fix: give pictures in a row their shape: images.reshape(-1, 28, 28)"
+            f"{who}: found images of shape {shape}; expected (n, height, width), or "
+            f"(n, channels, height, width) with 1 or 3 channels\n  fix: {fix}"
         )
     return np.moveaxis(array, 1, -1)
 
@@ -379,4 +407,6 @@ def _hex(colour: str) -> tuple[float, ...]:
 
 
 def _named(classes: Sequence[str] | None, number: Any) -> str:
-    return str(number) if classes is None else str(classes[int(number)])
+    """Return the name of a class, and its number if it has none."""
+    known = classes is not None and 0 <= int(number) < len(classes)
+    return str(classes[int(number)]) if classes is not None and known else str(number)

@@ -10,6 +10,7 @@ Knows: Matplotlib. Does not know: what is drawn. Read next: ``plot.py``.
 from __future__ import annotations
 
 import importlib
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ __all__ = [
     "PALETTE",
     "Look",
     "Sheet",
+    "counted",
     "demand_matplotlib",
     "drawing",
     "plain",
@@ -135,10 +137,22 @@ class Sheet:
         edge = {"linewidth": width, "foreground": self.look.background}
         return [_module("patheffects").withStroke(**edge)]
 
-    def thousands(self, axis: Any) -> None:
-        """Write the numbers at an axis with commas, and not more of them than have room."""
-        axis.set_major_locator(self.ticker("MaxNLocator", 6, integer=True))
+    def whole(self, axis: Any, most: int = 6) -> None:
+        """Write whole numbers at an axis, with commas, and not more of them than have room."""
+        axis.set_major_locator(self.ticker("MaxNLocator", most, integer=True, min_n_ticks=1))
         axis.set_major_formatter(self.ticker("StrMethodFormatter", "{x:,.0f}"))
+
+    def titled(self, figure: Any, title: str, size: float = 12) -> None:
+        """Write a title above all of a figure, in several lines if it is long."""
+        letters = int(90 * figure.get_figwidth() / size)
+        if title:
+            figure.suptitle(plain(textwrap.fill(title, letters)), fontsize=size)
+
+    def headed(self, axes: Any, *lines: str) -> None:
+        """Write lines above axes that are as wide as their figure, from the left."""
+        letters = int(12 * axes.figure.get_figwidth())
+        filled = [textwrap.fill(line, letters) for line in lines if line]
+        axes.set_title(plain("\n".join(filled)), loc="left", fontsize=9)
 
     def as_image(self, axes: Any) -> None:
         """Take grid, ticks and frame from axes that hold an image."""
@@ -173,7 +187,7 @@ def drawing(theme: str = "light", what: str = "the picture") -> Iterator[Sheet]:
     >>> Plot(figure, "Three squares.", "dark")
     <Plot: Three squares.>
     """
-    if theme not in LOOKS:
+    if not isinstance(theme, str) or theme not in LOOKS:
         raise DiagramError(
             f"found theme={theme!r}; expected {' or '.join(map(repr, LOOKS))}\n"
             "  fix: leave it out for a light page"
@@ -235,8 +249,14 @@ def plain(text: Any) -> str:
     return str(text).replace("$", r"\$")
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things, as in ``1 layer`` and ``2 layers``."""
+    ending = "es" if what.endswith("s") else "s"
+    return f"{number:,} {what}{'' if number == 1 else ending}"
+
+
 def shortened(text: Any, most: int = 28) -> str:
-    """Return a text as `plain` does, without its middle if it is long."""
+    """Return a text as `plain` does, without its middle if it is longer than so many letters."""
     text = str(text)
     if len(text) > most:
         text = f"{text[: most // 2 - 1]}…{text[-(most - most // 2) :]}"

@@ -6,6 +6,7 @@ which keeps such counts while a net is trained.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +15,28 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.errors import DiagramError
-from tinygrad_edu.plots.look import BLUE, GREEN, ORANGE, Sheet, drawing, plain, shortened
+from tinygrad_edu.plots.given import Array, drawable, numbers
+from tinygrad_edu.plots.look import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    Sheet,
+    counted,
+    drawing,
+    plain,
+    shortened,
+)
 from tinygrad_edu.plots.plot import Plot
 
 __all__ = ["Bins", "binned", "histograms", "histograms_over_time"]
-
-Array = np.ndarray[Any, Any]
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 HUES = {"activations": BLUE, "gradients": ORANGE, "weights": GREEN}
 """As in the diagrams of graphs: parameters are green, gradients orange."""
 ROWS = 64
 """Intervals of a strip, all through its training."""
+NARROWEST = 1e-300
+"""Numbers that differ by less lie in one place: dividing by the difference could overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,7 @@ class Bins:
     counts : ndarray of int, shape (bins,)
         Numbers in each interval; all 0 if there was no finite number.
     lost : int
-        How many were nan or infinite.
+        How many were nan or infinite, or beyond 1e300.
     """
 
     low: float
@@ -68,18 +79,23 @@ class Bins:
         return found
 
 
-def binned(numbers: Any, bins: int = 40, *, most: int | None = None) -> Bins:
+def binned(given: Any, bins: int = 40, *, most: int | None = None) -> Bins:
     """Return the histogram of all numbers of an array, or of some that are spread over it.
 
     Parameters
     ----------
-    numbers : array_like
-        Of any shape.
+    given : array_like
+        Real numbers, of any shape.
     bins : int
-        Intervals, from the smallest number to the largest.
+        Intervals, from the smallest number to the largest; at least 1.
     most : int, optional
-        Take at most so many of the numbers, always the same places for the same size, chosen so
-        that they hit no row and no column more often than another.
+        Take at most so many of the numbers, at least 1, always the same places for the same size,
+        chosen so that they hit no row and no column more often than another.
+
+    Raises
+    ------
+    DiagramError
+        They are no real numbers, or `bins` or `most` is out of range.
 
     Examples
     --------
@@ -87,21 +103,34 @@ def binned(numbers: Any, bins: int = 40, *, most: int | None = None) -> Bins:
     >>> found.low, found.high, found.counts.tolist()
     (0.0, 4.0, [3, 1])
     """
-    flat = np.asarray(numbers).reshape(-1)
+    if bins < 1 or (most is not None and most < 1):
+        raise DiagramError(
+            f"binned: found bins={bins!r}, most={most!r}; expected at least 1\n"
+            "  fix: leave them out"
+        )
+    flat = given.reshape(-1) if isinstance(given, np.ndarray) else np.ravel(given)
     if most is not None and flat.size > most:
-        flat = flat[(np.arange(most) * GOLDEN % 1 * flat.size).astype(np.int64)]
-    flat = flat.astype(np.float64)
+        flat = flat[_places(flat.size, most)]
+    flat = drawable(numbers("binned", flat, "of complex numbers, pass abs(numbers)"))
     good = flat[np.isfinite(flat)]
     lost = flat.size - good.size
     if not good.size:
         return Bins(0.0, 0.0, np.zeros(bins, np.int32), lost)
     low, high = float(good.min()), float(good.max())
-    if low == high:
-        return Bins(low, high, np.where(np.arange(bins) == bins // 2, good.size, 0), lost)
+    if high - low < NARROWEST:
+        return Bins(low, low, np.where(np.arange(bins) == bins // 2, good.size, 0), lost)
     # Several times faster than np.histogram, which prepares for intervals of any kind.
     places = ((good - low) * (bins / (high - low))).astype(np.int64)
     counts = np.bincount(np.minimum(places, bins - 1), minlength=bins)
     return Bins(low, high, counts.astype(np.int32), lost)
+
+
+@functools.lru_cache(maxsize=64)
+def _places(size: int, most: int) -> Array:
+    """Return places that are spread evenly over an array; the golden ratio fits no row length."""
+    found: Array = (np.arange(most) * GOLDEN % 1 * size).astype(np.int64)
+    found.flags.writeable = False
+    return found
 
 
 def histograms(
@@ -136,12 +165,12 @@ def histograms(
     with drawing(theme) as sheet:
         hue = sheet.look.palette[HUES.get(what, BLUE)]
         figure, grid = _panels(sheet, len(shown))
-        for axes, (name, numbers) in zip(grid, shown.items(), strict=False):
-            found = numbers if isinstance(numbers, Bins) else binned(numbers)
+        for axes, (name, given) in zip(grid, shown.items(), strict=False):
+            found = given if isinstance(given, Bins) else binned(given)
             shares = found.counts / max(found.counts.sum(), 1)
             edges = found.edges
             if found.low == found.high:
-                edges = edges + np.linspace(-0.5, 0.5, len(edges))
+                edges = edges + (abs(found.low) or 1.0) * np.linspace(-0.5, 0.5, len(edges))
             axes.stairs(shares, edges, fill=True, color=hue, alpha=0.35)
             axes.stairs(shares, edges, color=hue, linewidth=1.2)
             axes.axvline(0, color=sheet.look.grey, linewidth=0.8)
@@ -149,8 +178,8 @@ def histograms(
             axes.yaxis.set_major_formatter(sheet.ticker("PercentFormatter", 1, decimals=0))
         figure.supxlabel(plain(f"value of the {what}"), fontsize=10)
         figure.supylabel("share of the numbers", fontsize=10)
-        _titled(figure, title, shown, layers)
-    said = f"Histograms of the {what} of {len(shown)} layers: {', '.join(shown)}."
+        _titled(sheet, figure, title, shown, layers)
+    said = f"Histograms of the {what} of {counted(len(shown), 'layer')}: {', '.join(shown)}."
     return Plot(figure, said, theme)
 
 
@@ -196,6 +225,11 @@ def histograms_over_time(
                 f"histograms_over_time: {name} has {len(strip)} histograms for "
                 f"{len(iterations)} iterations\n  fix: pass one for each"
             )
+    if (np.diff(iterations) <= 0).any():
+        raise DiagramError(
+            f"histograms_over_time: found iterations {[*iterations][:8]}; expected increasing ones"
+            "\n  fix: pass recorder.iterations"
+        )
     with drawing(theme) as sheet:
         hue = sheet.look.palette[HUES.get(what, BLUE)]
         colours = sheet.colours(sheet.look.middle, hue, sheet.look.text)
@@ -213,10 +247,9 @@ def histograms_over_time(
                 axes.plot(iterations, values, style, color=sheet.look.text, linewidth=0.9)
             axes.set_ylim(edges[0], edges[-1])
             axes.set_xlim(*_borders(iterations)[[0, -1]])
-            sheet.thousands(axes.xaxis)
-            axes.xaxis.set_major_locator(sheet.ticker("MaxNLocator", 4, integer=True))
+            sheet.whole(axes.xaxis, 4)
             axes.grid(visible=False)
-            _head(sheet, axes, name, strip[-1], "at the end ")
+            _head(sheet, axes, name, strip[-1], "at last ")
         bar = figure.colorbar(
             image, ax=grid, label="share of the numbers", aspect=30, pad=0.01, ticks=TICKS
         )
@@ -224,10 +257,10 @@ def histograms_over_time(
         bar.outline.set_visible(False)
         figure.supxlabel("iteration (batches)", fontsize=10)
         figure.supylabel(plain(f"value of the {what}"), fontsize=10)
-        _titled(figure, title, shown, layers)
+        _titled(sheet, figure, title, shown, layers)
     said = (
-        f"How the {what} of {len(shown)} layers are spread, from iteration {iterations[0]:,} to "
-        f"{iterations[-1]:,}: {', '.join(shown)}."
+        f"How the {what} of {counted(len(shown), 'layer')} are spread, from iteration "
+        f"{iterations[0]:,} to {iterations[-1]:,}: {', '.join(shown)}."
     )
     return Plot(figure, said, theme)
 
@@ -257,31 +290,45 @@ def _panels(sheet: Sheet, count: int) -> tuple[Any, list[Any]]:
         axes.set_visible(False)
     for axes in grid:
         axes.tick_params(labelsize=8)
-        axes.xaxis.set_major_locator(sheet.ticker("MaxNLocator", 4))
-        axes.yaxis.set_major_locator(sheet.ticker("MaxNLocator", 4))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(sheet.ticker("MaxNLocator", 4))
+            # Each number in full: a power of ten beside the axis would lie on the layer's name.
+            axis.set_major_formatter(sheet.ticker("FuncFormatter", lambda v, _: _short(v, 3)))
     return figure, grid[:count]
 
 
 def _head(sheet: Sheet, axes: Any, name: str, found: Bins, when: str = "") -> None:
     """Write above a panel whose numbers these are, where they are, and what is wrong with them."""
     low, high = found.quantiles((0.05, 0.95))
-    said = f"{when}90% in {low:.2g} to {high:.2g}".replace("-", "−")
+    said = f"{when}90% in {_short(low)} to {_short(high)}"
+    if not found.counts.any():
+        said = "no numbers"
     if found.lost:
         said = f"{found.lost:,} nan or infinite"
+    # Three panels beside each other have room for about 20 letters.
+    many = axes.get_subplotspec().get_gridspec().ncols == 3
     axes.set_title(
-        said, fontsize=7.5, loc="left", pad=3,
+        said, fontsize=6.5 if many else 7.5, loc="left", pad=3,
         color=sheet.look.palette[ORANGE] if found.lost else sheet.look.grey,
     )  # fmt: skip
     axes.annotate(
-        shortened(name), (0, 1), xytext=(0, 15), xycoords="axes fraction", fontsize=9,
+        shortened(name), (0, 1), xytext=(0, 15), xycoords="axes fraction",
+        fontsize=6.5 if many and len(name) > 20 else 9,
         textcoords="offset points", fontweight="bold",
     )  # fmt: skip
 
 
-def _titled(figure: Any, title: str, shown: Mapping[str, Any], layers: Mapping[str, Any]) -> None:
+def _short(value: float, digits: int = 2) -> str:
+    """Return a number in few digits, and as few letters as they take."""
+    mantissa, _, power = f"{value:.{digits}g}".partition("e")
+    return f"{mantissa}e{int(power)}".replace("-", "−") if power else mantissa.replace("-", "−")
+
+
+def _titled(
+    sheet: Sheet, figure: Any, title: str, shown: Mapping[str, Any], layers: Mapping[str, Any]
+) -> None:
     few = f"{len(shown)} of {len(layers)} layers" if len(shown) < len(layers) else ""
-    if title or few:
-        figure.suptitle(plain(", ".join(filter(None, [title, few]))))
+    sheet.titled(figure, ", ".join(filter(None, [title, few])))
 
 
 def _range(strip: Sequence[Bins]) -> Array:

@@ -17,18 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.errors import DiagramError
-from tinygrad_edu.plots.look import ORANGE, drawing, plain
+from tinygrad_edu.plots.given import Array, drawable, numbers
+from tinygrad_edu.plots.look import ORANGE, Sheet, drawing
 from tinygrad_edu.plots.plot import Plot
 
 __all__ = ["Surface", "loss_surface", "surface"]
 
-Array = np.ndarray[Any, Any]
 Weights = Sequence[Array]
+
+REAL = "pass [p.numpy() for p in net.parameters()], which have to be real"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ def loss_surface(
     Raises
     ------
     DiagramError
-        The path has another size than the weights, or a number is out of range.
+        The path has another size than the weights, the weights are complex, or a number is out of
+        range.
 
     Examples
     --------
@@ -108,21 +112,14 @@ def loss_surface(
     >>> found.values.shape, found.path.shape
     ((11, 11), (3, 2))
     """
-    middle = [np.asarray(array, np.float64) for array in centre]
-    sizes = [array.size for array in middle]
-    if points < 3 or not span > 0 or not sum(sizes):
+    middle = [numbers("loss_surface", array, REAL) for array in centre]
+    size = sum(array.size for array in middle)
+    if not isinstance(points, int) or points < 3 or not span > 0 or not size:
         raise DiagramError(
-            f"loss_surface: found points={points!r}, span={span!r}, {sum(sizes)} weights; expected "
+            f"loss_surface: found points={points!r}, span={span!r}, {size} weights; expected "
             "at least 3, more than 0, and some\n  fix: loss_surface(loss, weights) has usual ones"
         )
-    flat = _flat(middle)
-    rows = [w if isinstance(w, np.ndarray) and w.ndim == 1 else _flat(w) for w in path]
-    ways = np.array(rows, np.float64) if rows else np.zeros((0, len(flat)))
-    if len(ways) and ways.shape[1] != len(flat):
-        raise DiagramError(
-            f"loss_surface: found a path through {ways.shape[1]} weights; expected {len(flat)}, as "
-            "many as there are in the middle\n  fix: take both from the same net"
-        )
+    flat, ways = _flat(middle), _rows(path, size)
     if iterations and len(iterations) != len(ways):
         raise DiagramError(
             f"loss_surface: found {len(iterations)} iterations for {len(ways)} points of the path\n"
@@ -145,7 +142,7 @@ def loss_surface(
         x = np.linspace(*reach, points)
         y = np.linspace(*_reach(where[:, 1], 0.35 * (reach[1] - reach[0])), points)
     values = np.empty((points, points))
-    splits = np.cumsum(sizes)[:-1]
+    splits = np.cumsum([array.size for array in middle])[:-1]
     with np.errstate(all="ignore"):  # far out a loss may be infinite, which is drawn as nothing
         for i, up in enumerate(y):
             for j, right in enumerate(x):
@@ -154,6 +151,21 @@ def loss_surface(
                 values[i, j] = loss(moved)
     told = tuple(int(n) for n in iterations) if len(where) else ()
     return Surface(x, y, values, labels, where, told)
+
+
+def _rows(path: Array | Sequence[Weights], size: int) -> Array:
+    """Return the points of a path as rows, shape (k, size), once they have that size."""
+    rows = [
+        numbers("loss_surface", w, REAL) if isinstance(w, np.ndarray) and w.ndim == 1 else _flat(w)
+        for w in path
+    ]
+    for row in rows:
+        if len(row) != size:
+            raise DiagramError(
+                f"loss_surface: found a path through {len(row)} weights; expected {size}, as many "
+                "as there are in the middle\n  fix: take both from the same net"
+            )
+    return np.array(rows) if rows else np.zeros((0, size))
 
 
 def surface(found: Surface, *, title: str = "", what: str = "loss", theme: str = "light") -> Plot:
@@ -175,15 +187,10 @@ def surface(found: Surface, *, title: str = "", what: str = "loss", theme: str =
     DiagramError
         Matplotlib is not installed, or no value is finite.
     """
-    values = np.ma.masked_invalid(found.values)
+    values = np.ma.masked_invalid(drawable(found.values))
     if not values.count():
         raise DiagramError("surface: no loss is finite\n  fix: look at a smaller part: span=0.1")
-    low, high = float(values.min()), float(values.max())
-    logarithmic = low > 0 and high / low > 5
-    if high <= low:
-        high = low + (abs(low) or 1.0) * 1e-6
-    levels = np.geomspace(low, high, 19) if logarithmic else np.linspace(low, high, 19)
-    levels[0], levels[-1] = low, high
+    levels = _levels(float(values.min()), float(values.max()))
     with drawing(theme) as sheet:
         look = sheet.look
         figure = sheet.figure(7.2, 5.4)
@@ -193,58 +200,100 @@ def surface(found: Surface, *, title: str = "", what: str = "loss", theme: str =
         lines = axes.contour(
             found.x, found.y, values, levels[1:-1:2], colors=look.text, linewidths=0.6, alpha=0.55
         )
-        halo = sheet.halo(2)
-        for label in axes.clabel(lines, fontsize=7, fmt=lambda value: f"{value:.3g}"):
-            label.set(path_effects=halo, alpha=1, zorder=2.1)
         axes.grid(visible=False)
         axes.set_xlabel(found.labels[0])
         axes.set_ylabel(found.labels[1])
         bar = figure.colorbar(drawn, ax=axes, label=what, aspect=30, pad=0.02, ticks=levels[::3])
-        bar.ax.yaxis.set_major_formatter(sheet.ticker("FuncFormatter", lambda v, _: f"{v:.3g}"))
+        bar.ax.yaxis.set_major_formatter(
+            sheet.ticker("FuncFormatter", lambda value, _: _told(value, levels))
+        )
         bar.ax.minorticks_off()
         bar.outline.set_visible(False)
-        hue = look.palette[ORANGE]
-        edge = {"markeredgecolor": look.background, "markeredgewidth": 0.8, "zorder": 4}
-        if len(found.path):
-            way = np.concatenate([found.path, [[0.0, 0.0]]])
-            axes.plot(*way.T, color=look.background, linewidth=3.5, zorder=3.5)
-            axes.plot(*way.T, "o-", color=hue, linewidth=1.8, markersize=4.5, **edge)
-            axes.plot(*way[0], "s", color=hue, markersize=9, label="start", **edge)
-            _tell(sheet, axes, found, way)
-        axes.plot(0, 0, "*", color=hue, markersize=16, label="end" if len(found.path) else
-                  "the trained weights", **edge)  # fmt: skip
+        _draw_path(sheet, axes, found)
         legend = axes.legend(loc="best", frameon=True, framealpha=0.9, edgecolor=look.grid,
                              facecolor=look.background)  # fmt: skip
         legend.set_zorder(5)
-        if title:
-            axes.set_title(plain(title))
+        _name_lines(sheet, axes, lines, levels, found)
+        sheet.titled(figure, title)
     middle = found.values[np.abs(found.y).argmin(), np.abs(found.x).argmin()]
     said = f"Map of the {what} in a plane of the weights: {middle:.3g} near the middle, "
-    said += f"up to {high:.3g} around it"
+    said += f"up to {values.max():.3g} around it"
     said += f"; a path of {len(found.path)} points leads there." if len(found.path) else "."
     return Plot(figure, said, theme)
 
 
-def _tell(sheet: Any, axes: Any, found: Surface, way: Array) -> None:
-    """Write the iteration at points of the path that lie far enough from those before."""
-    wide = np.array([found.x[-1] - found.x[0], found.y[-1] - found.y[0]])
-    written: list[Array] = []
-    for number, at in zip(found.iterations[1:], way[1:], strict=False):
-        place = at / wide
-        if all(
-            np.abs(place - other).max() > 0.085 for other in [*written, way[0] / wide, np.zeros(2)]
-        ):
-            written.append(place)
+def _levels(low: float, high: float) -> Array:
+    """Return the values at which the colour changes, evenly by factor if they differ by much."""
+    if high - low <= 1e-12 * abs(low):  # a plain: of one colour, on a scale that says how plain
+        return low + (abs(low) or 1.0) * np.linspace(0, 1e-6, 19)
+    levels = np.geomspace(low, high, 19) if low > 0 and high / low > 5 else (
+        np.linspace(low, high, 19)
+    )  # fmt: skip
+    levels[0], levels[-1] = low, high
+    return levels
+
+
+def _told(value: float, levels: Array) -> str:
+    """Return a level in as many digits as tell it from the next."""
+    for digits in range(3, 10):
+        if len({f"{level:.{digits}g}" for level in levels}) == len(levels):
+            break
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def _draw_path(sheet: Sheet, axes: Any, found: Surface) -> None:
+    """Draw the path from its start to the middle, and when it was where."""
+    look = sheet.look
+    hue = look.palette[ORANGE]
+    edge = {"markeredgecolor": look.background, "markeredgewidth": 0.8, "zorder": 4}
+    if len(found.path):
+        way = np.concatenate([found.path, [[0.0, 0.0]]])
+        axes.plot(*way.T, color=look.background, linewidth=3.5, zorder=3.5)
+        axes.plot(*way.T, "o-", color=hue, linewidth=1.8, markersize=4.5, **edge)
+        axes.plot(*way[0], "s", color=hue, markersize=9, label="start", **edge)
+        for number, at in _moments(found):
             label = axes.annotate(
                 f"{number:,}", at, xytext=(5, 7), textcoords="offset points", fontsize=8,
-                color=sheet.look.text,
+                color=look.text, zorder=4.5,
             )  # fmt: skip
-            label.set_bbox({"facecolor": sheet.look.background, "alpha": 0.75, "pad": 1.0,
+            label.set_bbox({"facecolor": look.background, "alpha": 0.75, "pad": 1.0,
                             "edgecolor": "none"})  # fmt: skip
+    axes.plot(0, 0, "*", color=hue, markersize=16,
+              label="end" if len(found.path) else "the trained weights", **edge)  # fmt: skip
+
+
+def _moments(found: Surface) -> list[tuple[int, Array]]:
+    """Return iterations, and places on the path that lie far enough from those before."""
+    wide = np.array([found.x[-1] - found.x[0], found.y[-1] - found.y[0]])
+    taken = [found.path[0] / wide, np.zeros(2)]
+    moments = []
+    for number, at in zip(found.iterations[1:], found.path[1:], strict=False):
+        if all(np.abs(at / wide - other).max() > 0.085 for other in taken):
+            taken.append(at / wide)
+            moments.append((number, at))
+    return moments
+
+
+def _name_lines(sheet: Sheet, axes: Any, lines: Any, levels: Array, found: Surface) -> None:
+    """Write the loss on its lines, but not on the path and what is written along it."""
+    # Not inline: a line whose number is taken away again would have a gap.
+    named = axes.clabel(lines, fontsize=7, inline=False, fmt=lambda value: _told(value, levels))
+    wide = np.array([found.x[-1] - found.x[0], found.y[-1] - found.y[0]])
+    way = np.concatenate([found.path, [[0.0, 0.0]]]) / wide
+    # Points all along it: between two of them it may be far.
+    steps = np.linspace(0, 1, 30)[:, None]
+    along = np.concatenate([a + steps * (b - a) for a, b in pairwise(way)] or [way])
+    for label in named:
+        near = np.abs(along - np.array(label.get_position()) / wide).max(axis=1).min()
+        if near < 0.06:
+            label.remove()
+        else:
+            label.set(path_effects=sheet.halo(2), alpha=1, zorder=2.1)
 
 
 def _flat(weights: Weights) -> Array:
-    return np.concatenate([np.asarray(a, np.float64).ravel() for a in weights])
+    """Return all weights in a row."""
+    return np.concatenate([numbers("loss_surface", array, REAL).ravel() for array in weights])
 
 
 def _reach(values: Array, least: float = 0.0) -> tuple[float, float]:

@@ -1,8 +1,10 @@
 """The recorder: how weights, gradients and activations are spread while a net is trained.
 
-It looks at a few dozen moments of a training, evenly over all of it however long it becomes: when
-it has kept `SNAPSHOTS`, every second one is let go, and from then on it looks half as often. What
-it keeps goes into the checkpoint with everything else, so a resumed run has the strips of a whole.
+It looks at a few dozen moments of a training, evenly over all of it. How long it will be is known
+when it begins, which tells how often to look. Where it becomes longer, or the interval was chosen
+for one that may be stopped early, every second moment is let go when `SNAPSHOTS` are kept, and from
+then on it looks half as often. What it keeps goes into the checkpoint with everything else, and
+moments are multiples of a power of 2, so a resumed run has the strips of a whole one.
 
 Knows: a trainer by its public attributes, and modules that are called. Does not know: pictures.
 Read next: ``plots/spread.py``, which draws what is kept.
@@ -10,7 +12,7 @@ Read next: ``plots/spread.py``, which draws what is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +35,12 @@ __all__ = ["KINDS", "Recorder"]
 KINDS = ("weights", "gradients", "activations")
 SNAPSHOTS = 32
 """Moments that are kept at most."""
+POINTS = 16
+"""Moments of which the weights themselves are kept at most: they are many, and a way has bends."""
 NUMBERS = 2_048
 """Of each array that are counted: enough for a histogram, and soon done."""
+EARLY = 4
+"""How many times as often is looked at first where a training may end before its time."""
 INPUTS = 32
 """Samples of the batch that activations are recorded for."""
 PATH_BYTES = 8 << 20
@@ -101,13 +107,19 @@ class Recorder(Callback):
 
     # ---- the moments
 
+    def begin(self, trainer: Trainer) -> None:
+        """Look no more often than a training of this length needs."""
+        # Who steers may stop it early; of a quarter there should still be enough.
+        more = EARLY if any(callback.steers for callback in trainer.callbacks) else 1
+        self._look_every(_interval(trainer.total, more * SNAPSHOTS))
+        self._keep_every(_interval(trainer.total, more * POINTS))
+
     def gradients(self, trainer: Trainer) -> None:
         """Record, if it is time."""
         iteration = trainer.iteration
         if iteration % self.every == 0:
             if len(self.iterations) == SNAPSHOTS:
-                self.every *= 2
-                del self.iterations[1::2], self._snapshots[1::2]
+                self._look_every(2 * self.every)
             if iteration % self.every == 0:
                 self.iterations.append(iteration)
                 self._snapshots.append(_look(trainer))
@@ -115,19 +127,33 @@ class Recorder(Callback):
             self._keep(trainer, iteration)
 
     def _keep(self, trainer: Trainer, iteration: int) -> None:
-        parameters = trainer.model.parameters()
-        size = sum(parameter.size for parameter in parameters)
-        room = min(SNAPSHOTS, PATH_BYTES // (2 * max(size, 1)))
-        if room < 4:  # half of them may be all there is, and two points are no way
+        parameters = [parameter.data for parameter in trainer.model.parameters()]
+        size = sum(array.size for array in parameters)
+        room = min(POINTS, PATH_BYTES // (2 * max(size, 1)))
+        # Half of them may be all there is, and two points are no way; no plane is complex.
+        if room < 4 or not size or any(array.dtype.kind == "c" for array in parameters):
             return
         if len(self._path) >= room:
-            self.path_every *= 2
-            del self.path_iterations[1::2], self._path[1::2]
+            self._keep_every(2 * self.path_every)
         if iteration % self.path_every == 0:
             self.path_iterations.append(iteration)
-            numbers = [parameter.data.ravel() for parameter in parameters]
             with np.errstate(over="ignore"):
-                self._path.append(np.concatenate(numbers).astype(np.float16))
+                flat = [array.astype(np.float16).ravel() for array in parameters]
+            self._path.append(np.concatenate(flat))
+
+    def _look_every(self, every: int) -> None:
+        """Look more rarely from now on, and let the moments between go."""
+        self.every = max(self.every, every)
+        kept = [i for i, moment in enumerate(self.iterations) if moment % self.every == 0]
+        self.iterations = [self.iterations[i] for i in kept]
+        self._snapshots = [self._snapshots[i] for i in kept]
+
+    def _keep_every(self, every: int) -> None:
+        """Keep weights more rarely from now on, and let those between go."""
+        self.path_every = max(self.path_every, every)
+        kept = [i for i, moment in enumerate(self.path_iterations) if moment % self.path_every == 0]
+        self.path_iterations = [self.path_iterations[i] for i in kept]
+        self._path = [self._path[i] for i in kept]
 
     # ---- what was recorded
 
@@ -138,6 +164,11 @@ class Recorder(Callback):
         ----------
         kind : {"weights", "gradients", "activations"}
             Of what; weights and gradients are named by their parameter.
+
+        Raises
+        ------
+        TrainingError
+            There is no such kind.
         """
         if kind not in KINDS:
             raise TrainingError(
@@ -189,7 +220,13 @@ class Recorder(Callback):
     def load(
         self, trainer: Trainer | None, arrays: Mapping[str, Array], facts: Mapping[str, Any]
     ) -> None:
-        """Become the one whose histograms and facts are given."""
+        """Become the one whose histograms and facts are given.
+
+        Raises
+        ------
+        CheckpointError, KeyError, TypeError, ValueError
+            They do not fit each other; this recorder is unchanged then.
+        """
         del trainer
         names = [(str(kind), str(name)) for kind, name in facts["names"]]
         iterations = [int(n) for n in facts["iterations"]]
@@ -200,7 +237,8 @@ class Recorder(Callback):
         if names:
             ends, counts, lost = arrays["ends"], arrays["counts"], arrays["lost"]
             shape = (len(iterations), len(names))
-            if ends.shape != (*shape, 2) or counts.shape[:2] != shape or lost.shape != shape:
+            shapes = (ends.shape, counts.shape[:-1], lost.shape)
+            if shapes != ((*shape, 2), shape, shape) or arrays["path"].ndim != 2:
                 raise CheckpointError("Recorder: the saved histograms are not those of its moments")
             for i in range(len(iterations)):
                 bins = [
@@ -243,21 +281,32 @@ class Recorder(Callback):
         return recorder
 
 
+def _interval(total: int, most: int) -> int:
+    """Return the least power of 2 that is in a length at most so often."""
+    return 1 << max(0, -(-total // most) - 1).bit_length()
+
+
 def _nothing() -> Bins:
     return binned(())
 
 
+def _binned(array: Array) -> Bins:
+    """Return how the numbers of an array are spread, and the absolute values of complex ones."""
+    if array.dtype.kind == "c":
+        array = np.abs(array)
+    return binned(array, most=NUMBERS)
+
+
 def _look(trainer: Trainer) -> Snapshot:
     """Return how the numbers of a net are spread, at a moment when its gradients are there."""
-    found: Snapshot = {}
-    for name, parameter in _shown(trainer.model):
-        found["weights", name] = binned(parameter.data, most=NUMBERS)
-    for name, parameter in _shown(trainer.model):
+    shown = _shown(trainer.model)
+    found = {("weights", name): _binned(parameter.data) for name, parameter in shown}
+    for name, parameter in shown:
         if parameter.grad is not None:
-            found["gradients", name] = binned(parameter.grad, most=NUMBERS)
+            found["gradients", name] = _binned(parameter.grad)
     *inputs, _ = trainer.batches[0]
     for name, array in outputs_of(trainer.model, [part[:INPUTS] for part in inputs]):
-        found["activations", name] = binned(array, most=NUMBERS)
+        found["activations", name] = _binned(array)
     return found
 
 
@@ -273,15 +322,21 @@ def outputs_of(model: Module, inputs: Sequence[Array]) -> Iterator[tuple[str, Ar
     The model is run once, in the mode that it is in, and everything is put back. A layer is a
     module with parameters that no module inside it is called with, or one of ``nn.activations``; of
     several calls of one layer the last is taken.
+
+    Parameters
+    ----------
+    model : Module
+        What is called with the inputs.
+    inputs : sequence of ndarray
+        Its arguments.
     """
     state, found = State(model), {}
     try:
         with no_grad(), watched(model) as calls:
             model(*map(constant, inputs))
-        called = {id(call.module) for call in calls}
+        layers = _layers([call.module for call in calls])
         for call in calls:
-            is_activation = type(call.module).__module__ == activations.__name__
-            if is_activation or _has_own(call.module, called):
+            if id(call.module) in layers:
                 parts = arrays(call.outputs)
                 if parts:
                     found[call.path or type(model).__name__] = parts[0]
@@ -290,8 +345,16 @@ def outputs_of(model: Module, inputs: Sequence[Array]) -> Iterator[tuple[str, Ar
     yield from found.items()
 
 
-def _has_own(module: Module, called: set[int]) -> bool:
-    """Return whether a module has parameters that are in none of the called modules inside it."""
-    inside = [m for m in module.modules() if m is not module and id(m) in called]
-    others = {id(parameter) for m in inside for parameter in m.parameters()}
-    return any(id(parameter) not in others for parameter in module.parameters())
+def _layers(called: Iterable[Module]) -> set[int]:
+    """Return which of some modules are layers, as `outputs_of` says it, by their identities."""
+    # One walk for each module: a walk costs more than a small layer.
+    inside = {id(module): (module, [part for _, part in module.walk()]) for module in called}
+    found = set()
+    for number, (module, parts) in inside.items():
+        own = {id(part) for part in parts if isinstance(part, Parameter)}
+        for part in parts:
+            if id(part) in inside:
+                own.difference_update(map(id, inside[id(part)][1]))
+        if own or type(module).__module__ == activations.__name__:
+            found.add(number)
+    return found
