@@ -85,7 +85,7 @@ def test_a_tensor_needs_no_input(capsys):
         (["net.py:nothing"], "defines no 'nothing'"),
         (["net.py:Broken", "--input", "3"], "net.py:23: return x.no_such_thing"),
         (["net.py:model", "--input", "3,6", "--out", "it.gif"], "suffix"),
-        (["net.py:model", "--input", "3,x"], "invalid"),
+        (["net.py:model", "--input", "3,x"], "is no shape"),
     ],
 )
 def test_what_cannot_be_drawn_is_told_and_leaves_nothing(place, capsys, arguments, said):
@@ -152,3 +152,38 @@ def test_a_run_whose_images_are_others_now_is_not_explained(place, capsys):
     capsys.readouterr()
     assert main(["explain", "run"]) == 2
     assert "are not those that run was trained on any more" in capsys.readouterr().err
+
+
+def test_ids_are_asked_for_where_a_model_takes_them(place, capsys):
+    (place / "words.py").write_text(
+        "from tinygrad_edu.nn import Embedding\nmodel = Embedding(9, 4, rng=0)\n"
+    )
+    assert main(["draw", "words.py:model", "--input", "2,3"]) == 2
+    assert "fix: --ids N" in capsys.readouterr().err
+    assert main(["draw", "words.py:model", "--input", "2,3", "--ids", "9"]) == 0
+
+
+@pytest.mark.parametrize("shape", ["2x3", "2,0", "2.5", "a", "", "2,,3"])
+def test_a_shape_that_is_none_is_refused_with_an_example(place, capsys, shape):
+    with pytest.raises(SystemExit):
+        main(["draw", "net.py:model", f"--input={shape}"])
+    assert "is no shape; write sizes as in 100,784" in capsys.readouterr().err
+
+
+def test_the_line_of_a_file_that_cannot_be_imported_is_told(place, capsys):
+    (place / "wrong.py").write_text("import numpy as np\n\ndef f(:\n")
+    (place / "late.py").write_text("import numpy as np\nnp.zeros(3) @ np.zeros(4)\n")
+    assert main(["draw", "wrong.py:f"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "SyntaxError: invalid syntax\n  at wrong.py:3: def f(:\n"
+    )
+    assert main(["draw", "late.py:f"]) == 2
+    assert capsys.readouterr().err.endswith("at late.py:2: np.zeros(3) @ np.zeros(4)\n")
+
+
+@pytest.mark.parametrize("command", ["explain", "report"])
+def test_a_page_has_the_name_of_one(place, capsys, command):
+    assert main(["train", "--iterations", "2", "--out", "run", "--quiet"]) == 0
+    assert main([command, "run", "--out", "page.pdf"]) == 2
+    assert "name it page.html" in capsys.readouterr().err
+    assert not (place / "page.pdf").exists()

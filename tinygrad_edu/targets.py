@@ -68,14 +68,25 @@ def _loaded(who: str, path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)]
-        raise TargetError(
-            f"{who}: {path} cannot be imported, line {lines[-1] if lines else '?'}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        where = _lines_of(path, error)[-1:]
+        said = f"{type(error).__name__}: {error}"
+        if isinstance(error, SyntaxError):
+            file = Path(error.filename or path).name
+            where = [f"{file}:{error.lineno}: {(error.text or '').strip()}"]
+            said = f"{type(error).__name__}: {error.msg}"
+        at = "".join(f"\n  at {line}" for line in where)
+        raise TargetError(f"{who}: {path} cannot be imported\n  {said}{at}") from error
     finally:
         sys.path.remove(folder)
     return module
+
+
+def _lines_of(path: Path, error: BaseException) -> list[str]:
+    """Return the lines of a file through which an error went."""
+    file = str(path.resolve())
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if str(Path(frame.filename).resolve()) == file]
+    return [f"{path.name}:{frame.lineno}: {frame.line}" for frame in theirs]
 
 
 @contextmanager
@@ -101,9 +112,8 @@ def telling(who: str, target: str, what: str, fix: str = "") -> Iterator[None]:
     except Exception as error:
         told = str(error)
         if not isinstance(error, TinygradEduError):  # ours name the line themselves
-            file = str(Path(target.rpartition(":")[0].rstrip(":")).resolve())
-            theirs = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+            theirs = _lines_of(Path(target.rpartition(":")[0].rstrip(":")), error)
             told = f"{type(error).__name__}: {error}"
-            told += "".join(f"\n  at {Path(file).name}:{f.lineno}: {f.line}" for f in theirs[-1:])
+            told += "".join(f"\n  at {line}" for line in theirs[-1:])
         fix = f"\n  fix: {fix}" if fix else ""
         raise TargetError(f"{who}: {target} {what}\n  {told}{fix}") from error

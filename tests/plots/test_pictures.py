@@ -419,3 +419,15 @@ def test_each_head_has_a_map_with_its_words() -> None:
     assert np.array_equal(first.images[0].get_array(), np.eye(3))
     assert [label.get_text() for label in first.get_yticklabels()] == ["je", "suis", "là"]
     assert "je at I, suis at am, là at here" in plot.alt
+
+
+def test_the_middle_of_numbers_holds_what_it_says():
+    rng = np.random.default_rng(0)
+    for numbers in (
+        np.maximum(rng.standard_normal(3000), 0), rng.standard_normal(3000), np.zeros(7),
+        np.array([1.0]), rng.exponential(size=500),
+    ):  # fmt: skip
+        low, high = plots.binned(numbers).middle(0.9)
+        assert np.mean((numbers >= low) & (numbers <= high)) >= 0.9
+    rectified = plots.binned(np.maximum(rng.standard_normal(3000), 0))
+    assert rectified.middle(0.9)[0] == 0  # half of them are

@@ -441,11 +441,11 @@ def _own(
     target: str, rng: Any, shape: tuple[int, ...], classes: int
 ) -> tuple[Module, tuple[int, ...]]:
     """Return a model of the user's, and the shape of an input that it tells as `input_shape`."""
-    made = load_target("train", target)
+    made = load_target("--net", target)
     if not isinstance(made, Module):
         if not callable(made):
             raise TargetError(
-                f"train: {target} is a {type(made).__name__}; expected a Module, or a function "
+                f"--net: {target} is a {type(made).__name__}; expected a Module, or a function "
                 "that returns one"
             )
         takes = inspect.signature(made).parameters
@@ -458,25 +458,25 @@ def _own(
         ]
         if needed:
             raise TargetError(
-                f"train: {target} needs {', '.join(needed)}\n  fix: give them defaults, or name a "
+                f"--net: {target} needs {', '.join(needed)}\n  fix: give them defaults, or name a "
                 "function without arguments that returns the model"
             )
-        with telling("train", target, "cannot be made"):
+        with telling("--net", target, "cannot be made"):
             made = made(rng=rng) if "rng" in takes else made()
     if not isinstance(made, Module):
         raise TargetError(
-            f"train: {target} returns a {type(made).__name__}; expected a Module\n"
+            f"--net: {target} returns a {type(made).__name__}; expected a Module\n"
             "  fix: derive its class from tinygrad_edu.nn.Module"
         )
     shape = tuple(getattr(made, "input_shape", shape))
     made.eval()  # a look that draws nothing and changes no running mean
     fix = "in its class, input_shape = (1, 28, 28) says what it takes"
-    with telling("train", target, f"refuses a batch of shape {(2, *shape)}", fix), no_grad():
+    with telling("--net", target, f"refuses a batch of shape {(2, *shape)}", fix), no_grad():
         found = tuple(np.shape(made(np.zeros((2, *shape), get_default_dtype()))))
     made.train()
     if found != (2, classes):
         raise TargetError(
-            f"train: {target} returns shape {found} for a batch of two; expected (2, {classes}), "
+            f"--net: {target} returns shape {found} for a batch of two; expected (2, {classes}), "
             "a logit for each class\n  fix: let the last layer have as many outputs as classes"
         )
     return made, shape

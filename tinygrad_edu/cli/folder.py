@@ -69,6 +69,8 @@ def opened(run: Path, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
                 "; the run has not finished: go on with tinygrad-edu train --resume "
                 f"{shlex.quote(str(run))}, or train anew with other settings if it diverged"
             )
+        elif not (run / "config.json").exists():
+            fix = "; name a folder that tinygrad-edu train has written"
         raise Wrong(f"there is no {name} in {run}{fix}") from error
 
 

@@ -323,7 +323,10 @@ def _positive(text: str) -> int:
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    return tuple(_positive(part) for part in text.replace(" ", "").strip("(),").split(","))
+    sizes = text.replace(" ", "").strip("(),").split(",")
+    if not all(size.isascii() and size.isdigit() and int(size) for size in sizes):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape; write sizes as in 100,784")
+    return tuple(map(int, sizes))
 
 
 def _fraction(text: str) -> float:

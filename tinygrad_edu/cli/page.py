@@ -48,9 +48,11 @@ def place(out: str | None, usual: Path) -> Path:
     Raises
     ------
     Wrong
-        It is a folder, or in one that is not there.
+        It is a folder, or in one that is not there, or its name says that it is no page.
     """
     path = usual if out is None else Path(out)
+    if path.suffix.lower() not in (".html", ".htm") and not path.is_dir():
+        raise Wrong(f"--out {path}: this is a page of HTML; name it {path.stem}.html")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise Wrong(f"--out {path}: name a file in a folder that is there, such as {usual.name}")
     return path

@@ -58,17 +58,25 @@ def draw_target(options: argparse.Namespace) -> int:
             "  fix: give the shape of each input, as in --input 100,784"
         )
     examples = [_example(shape, options.ids) for shape in options.input or ()]
-    with telling("draw", options.target, "cannot be drawn"):
-        diagram = draw(
-            found,
-            *examples,
-            level=options.level,
-            grad=options.grad or "auto",
-            heat=options.heat,
-            theme=options.theme,
-            fold=not options.unfolded,
-            title=name,
-        )
+    try:
+        with telling("draw", options.target, "cannot be drawn"):
+            diagram = draw(
+                found,
+                *examples,
+                level=options.level,
+                grad=options.grad or "auto",
+                heat=options.heat,
+                theme=options.theme,
+                fold=not options.unfolded,
+                title=name,
+            )
+    except TargetError:
+        if options.ids is None and isinstance(found, Module) and _takes_ids(found, options.input):
+            raise TargetError(
+                f"draw: {options.target} is called with whole numbers\n"
+                "  fix: --ids N, which are below N, as the ids of N words are"
+            ) from None
+        raise
     if options.out == "-":
         print(diagram.text, end="")
         return 0
@@ -117,6 +125,15 @@ def _example(shape: Sequence[int], ids: int | None) -> np.ndarray[Any, Any]:
     if ids is not None:
         return rng.integers(0, ids, shape)
     return rng.standard_normal(shape, np.float32)
+
+
+def _takes_ids(model: Module, shapes: Sequence[Sequence[int]]) -> bool:
+    """Return whether a model that refuses other numbers can be called with ids."""
+    try:
+        model.trial(*(_example(shape, 1) for shape in shapes))
+    except Exception:  # whatever is wrong, it is not that
+        return False
+    return True
 
 
 @contextmanager
