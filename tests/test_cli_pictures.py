@@ -164,7 +164,8 @@ def test_ids_are_asked_for_where_a_model_takes_them(place, capsys):
 
 
 @pytest.mark.parametrize("shape", ["2x3", "2,0", "2.5", "a", "", "2,,3"])
-def test_a_shape_that_is_none_is_refused_with_an_example(place, capsys, shape):
+@pytest.mark.usefixtures("place")
+def test_a_shape_that_is_none_is_refused_with_an_example(capsys, shape):
     with pytest.raises(SystemExit):
         main(["draw", "net.py:model", f"--input={shape}"])
     assert "is no shape; write sizes as in 100,784" in capsys.readouterr().err
