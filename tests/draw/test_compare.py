@@ -113,7 +113,7 @@ def test_a_cluster_that_is_gone_is_drawn_again():
     merged = compare(picture("abc"), picture("ac")).picture
     kinds = {cluster.title: (cluster.kind, cluster.parent) for cluster in merged.clusters}
     assert kinds == {
-        "net": ("", None), "a": ("K(3) → K(2)", "top"), "c": ("K(3) → K(2)", "top"),
+        "net": ("", None), "a": ("K(3 → 2)", "top"), "c": ("K(3 → 2)", "top"),
         "b": ("K(3)", "top"),
     }  # fmt: skip
     structure_of(merged)
@@ -185,13 +185,45 @@ def test_two_nets():
     after = Sequential(Linear(6, 8), Sigmoid(), Linear(8, 8), ReLU(), Linear(8, 2))
     diagram = compare(before, after, 3, 6)
     kinds = {cluster.title: cluster.kind for cluster in diagram.picture.clusters}
-    assert kinds["0"] == "Linear(6, 4) → Linear(6, 8)"
+    assert kinds["0"] == "Linear(6, 4 → 8)"
     assert {"added", "changed", None} <= set(changes(diagram).values())
     texts = [line.text for card in diagram.picture.cards for line in card.lines]
     assert any(text.startswith("6 × 4 → 6 × 8") for text in texts)
     for engine in ("dot", "own"):
         diagram.engine = engine
         assert "+ added" in compare(before, after, 3, 6, engine=engine).svg
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("Linear(20, 8, activation='sigmoid')", "Linear(20, 12, activation='sigmoid')",
+         "Linear(20, 8 → 12, activation='sigmoid')"),
+        ("Linear(20, 8)", "Linear(20, 8, activation='relu')",
+         "Linear(20, 8, activation=– → 'relu')"),
+        ("Conv2d(1, 8, (3, 3))", "Conv2d(1, 8, (5, 3))", "Conv2d(1, 8, (3, 3) → (5, 3))"),
+        ("Conv2d(16, 16, 3, padding=1)", "ConvTranspose2d(8, 32, 5, padding=2)",
+         "Conv2d(…) → ConvTranspose2d(…)"),
+        ("f(x) + g(y)", "f(x) + g(z)", "f(x) + g(y) → f(x) + g(z)"),
+    ],
+)  # fmt: skip
+def test_of_two_calls_the_difference_is_told(before, after, said):
+    pictures = [
+        Picture((Card("a", "op", "a", cluster="c"),), clusters=(Cluster("c", "0", kind),))
+        for kind in (before, after)
+    ]
+    (cluster,) = compare(*pictures).picture.clusters
+    assert cluster.kind == said
+    assert len(said) <= 48
+
+
+def test_cards_of_modules_whose_sizes_differ_are_one():
+    before, after = (Sequential(Linear(6, n, rng=0), Linear(n, 2, rng=0)) for n in (4, 8))
+    found = compare(before, after, 3, 6, level="module").picture.cards
+    assert [(c.title, c.change) for c in found if c.role == "module"] == [
+        ("Linear(6, 4 → 8)", "changed"),
+        ("Linear(4 → 8, 2)", "changed"),
+    ]
 
 
 def test_before_and_after_a_step():

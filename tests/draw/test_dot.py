@@ -182,3 +182,30 @@ def test_deep_nests_and_long_chains_need_no_recursion(chain):
     )
     assert dot_source(nest).count("subgraph") == depth
     assert '"n-4000"' in dot_source(chain(2000))
+
+
+def test_arrows_of_the_legend_have_a_head_of_one_piece(net):
+    """One built of columns is drawn as stripes."""
+    legend = dot_source(net).partition("label=<")[2].partition("\n\tnode")[0]
+    assert legend.count("◄") == 1
+    assert 'WIDTH="1"' not in legend
+
+
+def test_a_title_stands_below_where_much_enters_from_above():
+    cards = (
+        *(Card(name, "parameter", name) for name in "abc"),
+        Card("f", "op", "f", cluster="c"),
+        Card("g", "op", "g", cluster="c"),
+        Card("y", "output", "y"),
+    )
+    pairs = ["af", "bf", "cf", "bg", "ag", "cg", "fg", "gy"]
+    picture = Picture(cards, tuple(Edge(*pair) for pair in pairs), (Cluster("c", "cell"),))
+
+    def place(rankdir, picture=picture):
+        source = dot_source(replace(picture, rankdir=rankdir))
+        return source.rpartition("labeljust=l labelloc=")[2][:1]
+
+    assert place("TB") == "b"
+    assert place("LR") == "t"
+    chain = Picture(cards[2:], (Edge("c", "f"), Edge("f", "g"), Edge("g", "y")), picture.clusters)
+    assert place("TB", chain) == "t"

@@ -1,5 +1,7 @@
 """Equal neighbours drawn once: blocks, unrolled loops, shared parameters, all without recursion."""
 
+import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +13,17 @@ from tinygrad_edu.draw.fold import folded
 from tinygrad_edu.draw.structure import structure_of
 from tinygrad_edu.errors import DiagramError
 from tinygrad_edu.models import DeepConvNet
-from tinygrad_edu.nn import Conv2d, Flatten, Linear, LSTMCell, MaxPool2d, Module, ReLU, Sequential
+from tinygrad_edu.nn import (
+    Conv2d,
+    Flatten,
+    LayerNorm,
+    Linear,
+    LSTMCell,
+    MaxPool2d,
+    Module,
+    ReLU,
+    Sequential,
+)
 
 
 def blocks(count, title="blocks", extra=None):
@@ -156,7 +168,7 @@ def test_some_are_opened(expand):
 
 
 def test_a_title_that_nothing_has_is_refused():
-    with pytest.raises(DiagramError, match=r"'blok'\n.*take some of these: blocks.0, "):
+    with pytest.raises(DiagramError, match=r"'blok'\n.*\n.*take some of these: blocks.0, "):
         folded(blocks(3), ("blok",))
 
 
@@ -338,3 +350,61 @@ def test_a_cell_that_is_called_in_a_loop():
     assert max(cluster.count for cluster in picture.clusters) in (11, 12)
     assert sum(card.role == "parameter" for card in picture.cards) == 5
     assert any(edge.recurrent for edge in picture.edges)
+
+
+class Added(Module):
+    """Blocks that each add to their input."""
+
+    def __init__(self):
+        self.blocks = [Sequential(Linear(8, 8, rng=k), LayerNorm(8), ReLU()) for k in range(4)]
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = x + block(x)
+        return x
+
+
+@pytest.fixture
+def added():
+    x = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
+    net = Added()
+    yield draw(np.sum(net(x)), grad=True, level="op", fold=True).picture
+    del net
+
+
+def test_folded_formulas_go_by_one_name(added):
+    (linear,) = [card for card in added.cards if card.title == "linear"]
+    said = [line.text for line in linear.lines]
+    assert "linear = x @ weight + bias" in said
+    assert "weight: xᵀ g" in said
+    assert "3 of 4: x: g weightᵀ" in said  # none goes back to what was given
+
+
+def test_folded_gradients_are_told_by_their_norms(added):
+    for card in added.cards:
+        if card.role == "parameter" and card.title != "weight":
+            (said,) = [line.text for line in card.lines if line.style == "orange"]
+            assert re.fullmatch(r"gradient of norm [\d.]+ … [\d.]+", said)
+
+
+def test_what_adds_to_its_input_goes_back_to_both_with_its_gradient(added):
+    titles = {card.id: card.title for card in added.cards}
+    back = [edge for edge in added.edges if edge.recurrent]
+    assert [(titles[e.tail], titles[e.head]) for e in back] == [("add", "linear"), ("add", "add")]
+    assert [line.text for line in back[0].lines][:1] == ["4 steps"]
+    for edge in back:
+        assert edge.style == "gradient"
+        assert re.fullmatch(r"← [\d.]+ … [\d.]+", edge.lines[-1].text)
+    assert "gradient" in added.legend_entries
+    structure_of(added)  # no circle
+
+
+def test_one_that_vanishes_among_several_does_not_make_them_all_vanish():
+    picture = loop(6)
+    weak = tuple(
+        replace(edge, style="gradient", strength="vanishing" if k < 10 else "normal")
+        for k, edge in enumerate(picture.edges)
+    )
+    found = folded(replace(picture, edges=weak))
+    merged = [e for e in found.edges if (e.tail, e.head) == ("W", "0-1")]
+    assert [edge.strength for edge in merged] == ["normal"]

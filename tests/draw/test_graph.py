@@ -118,6 +118,12 @@ def test_formulas_have_the_names_of_variables():
     assert card(diagram, "y").role == "output"
 
 
+def test_a_number_with_a_point_is_written_whole():
+    x = leaf([1.0, 2.0], "x")
+    (scaled,) = cards(draw(x * 0.5, grad=True), "op")
+    assert texts(scaled) == ["multiply1 = x · 0.5", "×0.5"]
+
+
 def test_parameters_of_a_call_that_are_no_defaults_are_shown():
     x = leaf(np.ones((2, 3)))
     assert texts(card(draw(np.sum(x, axis=1)), "sum"))[1:] == ["axis=1"]
@@ -551,7 +557,7 @@ def test_a_freed_graph_says_how_to_keep_it(loss):
         ({"fold": 3}, "fold=3"),
         ({"show": ("shape", "size")}, "'size' is none of"),
         ({"show": "shape"}, "sequence"),
-        ({"heat": "colour"}, "heat is one of"),
+        ({"heat": "colour"}, "'colour' is none of time, memory, flops, grad"),
         ({"theme": "pink"}, "theme"),
     ],
 )
@@ -562,7 +568,7 @@ def test_wrong_options_are_refused(options, said):
 
 def test_what_is_no_tensor_is_refused():
     for wrong in (1.0, [], [1.0], "loss", None):
-        with pytest.raises(DiagramError, match=r"draw: expected a Tensor or a list of them, got"):
+        with pytest.raises(DiagramError, match=r"draw: expected a Tensor, a list of them"):
             draw(wrong)
 
 
@@ -589,6 +595,90 @@ def test_complex_numbers_are_drawn():
     y = np.sum(np.abs(z * (1 + 1j)) ** 2)
     assert "1 + 2i" in draw(y, grad=True).text
     assert draw(leaf(1 + 1j) * 2.0, grad=True).source
+
+
+def test_a_complex_gradient_is_that_of_the_user():
+    c = leaf(1 + 2j, "c")
+    r = np.abs(c * c)
+    diagram = draw(r, grad=True)
+    r.backward(retain_graph=True)
+    assert c.grad == pytest.approx(2 + 4j)
+    assert texts(card(diagram, "c")) == ["Σ (2 + 4i)"]
+    # The number on an operation is what turns the gradient after it into the one before it.
+    assert texts(card(diagram, "×")) == ["×(1 − 2i)"]
+    assert [e.lines[1].text for e in diagram.picture.edges] == [
+        "(1 + 2i)", "(1 + 2i)", "(−0.6 + 0.8i)", "+1"
+    ]  # fmt: skip
+    assert "∂/∂x + i ∂/∂y" in diagram.note
+    at_ops = draw(r, grad=True, level="op")
+    assert "Σ of 2 gradients 2 + 4i" in texts(card(at_ops, "c"))
+    assert "∂/∂x" not in draw(leaf(2.0) * 3.0, grad=True).note
+
+
+def test_the_gradient_of_several_results_is_that_of_their_sum():
+    a = leaf(2.0, "a")
+    q1 = a * 3.0
+    q2 = a * a
+    diagram = draw([q1, q2], grad=True)
+    assert "the gradient of q1 + q2 that comes back" in diagram.note
+    assert texts(card(diagram, "a")) == ["Σ +7"]
+    many = draw([a * float(k) for k in range(6)], grad=True)
+    assert "the gradient of the sum of all 6 results" in many.note
+    assert "the gradient of q1 that" in draw(q1, grad=True).note
+
+
+def test_of_what_was_not_recorded_the_picture_says_so():
+    diagram = draw(tg.Tensor(3.0) * 2.0)
+    assert repr(diagram) == "<Diagram 'computational graph': 1 card, 0 edges>"
+    assert diagram.note.startswith("Nothing was recorded")
+    assert "requires_grad=True" in diagram.note
+    w = leaf(3.0, "w")
+    with tg.no_grad():
+        silent = w * 2.0
+    assert "no_grad()" in draw(silent).note
+    assert "Of result 2 nothing was recorded" in draw([w * 2.0, silent]).note
+    assert "recorded" not in draw(w * 2.0).note
+
+
+def test_an_empty_gradient_does_not_vanish():
+    x = leaf(np.zeros((0, 3)), "x")
+    edges = draw((x * 2.0).sum(), grad=True, level="op").picture.edges
+    assert {edge.strength for edge in edges} == {"normal"}
+    y = leaf(np.zeros((2, 3)), "y")
+    zero = draw((y * y).sum() * 1.0, grad=True, level="op").picture.edges
+    assert "vanishing" in {edge.strength for edge in zero}
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_layer_without_activation_has_a_formula_without_one(kind):
+    diagram = draw(kind(5, 4, rng=0), 2, 3, 5, level="op")
+    assert "linear1 = x @ w_x + bias" in texts(card(diagram, "linear"))
+    assert "activation" not in diagram.text
+
+
+def test_a_variable_goes_by_one_name_on_its_card():
+    xi = leaf(np.arange(3.0), "xi")
+    assert texts(card(draw(xi * xi, grad=True, level="op"), "multiply"))[-1] == "×xi"
+    e = leaf(3.0, "e")
+    (power,) = cards(draw(e**2, grad=True, level="op"), "op")
+    assert "×(2 · e)" in texts(power)
+    (power,) = cards(draw(e**4, grad=True, level="op"), "op")
+    assert "×(4 · e³)" in texts(power)
+    (power,) = cards(draw(e**2.5, grad=True, level="op"), "op")
+    assert "×(2.5 · e**1.5)" in texts(power)
+
+
+def test_a_loss_is_written_in_the_names_of_its_arguments():
+    logits, labels = leaf(np.zeros((2, 3)), "linear2"), np.array([0, 1])
+    loss = tg.softmax_cross_entropy(logits, labels)
+    said = texts(card(draw(loss, grad=True, level="op"), "softmax_cross_entropy"))
+    assert said == [
+        "mean(−Σ t log softmax(linear2)), t: labels", "g · (softmax(linear2) − t) / n"
+    ]  # fmt: skip
+    t = labels
+    loss = tg.softmax_cross_entropy(logits, t)
+    (said,) = texts(card(draw(loss, level="op"), "softmax_cross_entropy"))
+    assert said == "loss = mean(−Σ t log softmax(linear2))"
 
 
 def test_hostile_names_are_drawn_as_text():

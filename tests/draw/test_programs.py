@@ -77,6 +77,13 @@ def test_a_training_step_by_ops() -> None:
     )
 
 
+def test_a_step_of_training_runs_downwards_where_it_would_be_too_wide() -> None:
+    assert draw(training()).picture.rankdir == "TB"
+    assert draw(training(), rankdir="LR").picture.rankdir == "LR"
+    small = capture(lambda x: np.tanh(x), np.ones(3))
+    assert draw(small).picture.rankdir == "LR"
+
+
 def test_more_steps_than_the_limit_are_one() -> None:
     program = training()
     picture = draw(program, level="scalar", limit=10).picture

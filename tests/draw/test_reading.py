@@ -179,7 +179,7 @@ def test_formulas_replace_whole_words_only():
     x = tg.Tensor([1.0], requires_grad=True, name="exp")
     for result, said in [
         (np.exp(x), "exp(exp)"),
-        (x * -2.0, "exp · (-2)"),
+        (x * -2.0, "exp · (−2)"),
         (x[:, None], "exp[:, None]"),
         (np.concatenate([x, x * 1.0]), "exp, multiply1 joined along 0"),
         (np.round(x, 2), "round(exp, 2)"),

@@ -1,11 +1,11 @@
 """Diagrams: a picture of a graph as SVG, PNG, PDF, DOT source or text.
 
-`draw` (``graph.py``) reads a tensor's graph, and `compare` draws two as one. Read ``picture.py``
-first: what a picture is made of. Then ``reading.py`` (what is read off a graph), ``cards.py`` (what
-is said of a node), ``opgraph.py``, ``scalargraph.py`` and ``modulegraph.py`` (the three levels),
-``fold.py`` and ``heat.py`` (what becomes of a picture); and from there through ``structure.py``
-(order), ``dot.py`` or ``layout.py`` with ``svg.py`` (drawing), ``render.py`` (tools) to
-``diagram.py`` (the object that a user holds).
+`draw` (``graph.py``, its options in ``options.py``) reads a tensor's graph, and `compare` draws two
+as one. Read ``picture.py`` first: what a picture is made of. Then ``reading.py`` (what is read off
+a graph), ``cards.py`` (what is said of a node), ``opgraph.py``, ``scalargraph.py`` and
+``modulegraph.py`` (the three levels), ``fold.py`` and ``heat.py`` (what becomes of a picture); and
+from there through ``structure.py`` (order), ``dot.py`` or ``layout.py`` with ``labels.py`` and
+``svg.py`` (drawing), ``render.py`` (tools) to ``diagram.py`` (the object that a user holds).
 """
 
 from tinygrad_edu.draw.compare import compare

@@ -6,6 +6,7 @@ Read next: ``opgraph.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinygrad_edu.core.graph import Leaf, Node
+from tinygrad_edu.core.graph import Leaf, Node, turned
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.draw.formula import formula, parameters
 from tinygrad_edu.draw.numbers import (
@@ -35,6 +36,8 @@ VANISHING, EXPLODING = 1e-7, 1e3
 """A cotangent below this share of the largest is drawn dotted; a norm above this one red."""
 
 _GRADIENT = 32  # characters of a gradient in numbers
+_PATH = re.compile(r"[^\W\d]\w*(?:\.\w+)+")
+_EQUATION = re.compile(r"\w+\[\w+\][^=(]* = ")
 _LOCALS = 4  # lines of local derivatives on one card
 
 Array = np.ndarray[Any, Any]
@@ -98,12 +101,20 @@ class Cards:
         return " ".join([*parts, *([str(value.dtype)] if dtype and "dtype" in show else [])])
 
     def gradient(self, node: Node) -> Array | None:
-        """Return the whole gradient of a node, if there is one."""
-        return None if self.sweep is None else self.sweep.cotangents.get(node)
+        """Return the whole gradient of a node as users know it, if there is one."""
+        found = None if self.sweep is None else self.sweep.cotangents.get(node)
+        return None if found is None else turned(found)
 
     def part(self, consumer: Node, i: int) -> Array | None:
-        """Return what came back from one consumer, if anything did."""
-        return None if self.sweep is None else self.sweep.parts.get((consumer, i))
+        """Return what came back from one consumer as users know it, if anything did."""
+        found = None if self.sweep is None else self.sweep.parts.get((consumer, i))
+        return None if found is None else turned(found)
+
+    @cached_property
+    def complex(self) -> bool:
+        """Whether a gradient of complex numbers is drawn."""
+        found = self.sweep.cotangents.values() if self.sweep is not None else ()
+        return any(gradient.dtype.kind == "c" for gradient in found)
 
     def paths(self, node: Node) -> int:
         """Return over how many edges a gradient comes back to a node."""
@@ -216,8 +227,9 @@ class Cards:
         assert op is not None
         name, value = reading.names[node], reading.values.get(node)
         arguments = reading.arguments(node)
-        text = formula(node, [each.rpartition(".")[2] or each for each in arguments])
-        whole = f"{name} = {text}" if text else ""
+        text = formula(node, list(map(_last, arguments)))
+        # A row of steps says itself what it computes: h[t] = ...
+        whole = text if _EQUATION.match(text) else f"{name} = {text}" if text else ""
         lines = [Line(whole if len(whole) <= LINE_LIMIT else text, "grey")] if text else []
         said = parameters(node)
         lines += [Line(said, "grey")] if said else []
@@ -255,7 +267,7 @@ class Cards:
             return []
         op: Any = node.op
         moving = [i for i in range(len(arguments)) if self.part(node, i) is not None]
-        names = [each.rpartition(".")[2] or each for each in arguments]
+        names = list(map(_last, arguments))
         texts = [
             local_text(op, i, names, self.reading.names[node], node.params)
             for i in moving[:_LOCALS]
@@ -368,8 +380,10 @@ class Cards:
         if not found:
             return Edge(tail, head, (*labels, Line("–", "grey")), "absent")
         length = float(np.linalg.norm(found)) if len(found) > 1 else found[0]
+        empty = not any(gradient.size for gradient in flowing if gradient is not None)
         label = () if bare else (Line(f"← {number(length, 3)}", "orange"),)
-        width, strength = self._width(length), self.strength(length)
+        width = self._width(length)
+        strength = "normal" if empty else self.strength(length)
         return Edge(tail, head, (*labels, *label), "gradient", width, "", strength)
 
     def strength(self, length: float) -> Strength:
@@ -385,6 +399,11 @@ class Cards:
         if length == 0 or self.largest == 0:
             return 1.0
         return float(np.clip(3.5 + 0.8 * np.log10(length / self.largest), 1.0, 3.5))
+
+
+def _last(name: str) -> str:
+    """Return the last name of a path; what is no path, such as ``0.5``, stays."""
+    return name.rpartition(".")[2] if _PATH.fullmatch(name) else name
 
 
 def id_of(node: Node) -> str:

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 
 from tinygrad_edu.draw.diagram import Diagram
 from tinygrad_edu.draw.fold import folded
-from tinygrad_edu.draw.graph import Level, draw, drawing, traced
+from tinygrad_edu.draw.graph import draw, drawing, traced
+from tinygrad_edu.draw.options import Level
 from tinygrad_edu.draw.picture import Card, Cluster, Edge, Histogram, Line, Picture
 from tinygrad_edu.draw.reading import read
 from tinygrad_edu.draw.structure import cluster_paths, structure_of
@@ -29,6 +30,7 @@ __all__ = ["compare"]
 
 V = TypeVar("V")
 
+_KINDS = "a Tensor, a list of them, a Module, a Diagram or a Picture"
 _EDITS = 600  # differences between two stretches; where there are more, they are matched greedily
 
 
@@ -97,7 +99,9 @@ def _level(subjects: Sequence[Any], example: tuple[Any, ...]) -> Level:
         if isinstance(subject, (Picture, Diagram)):
             continue
         module = isinstance(subject, Module)
-        reading = traced("compare", subject, example) if module else read("compare", subject)
+        reading = (
+            traced("compare", subject, example) if module else read("compare", subject, _KINDS)
+        )
         asked = drawing(reading, grad=False, histogram=False).level
         found = max(found, levels.index(asked))
     return levels[found]
@@ -165,6 +169,9 @@ class _Comparison:
         drawn = self._card(side, card)
         if exact:
             return drawn.role, drawn.title, self.places[side][drawn.cluster]
+        title, called, _ = drawn.title.partition("(")
+        if drawn.role == "module" and called:  # a class with its sizes; its path is in the corner
+            return drawn.role, title, re.sub(r"\d+", "#", drawn.corner)
         kind = (
             drawn.lines[0].text.partition("(")[0] if drawn.role == "module" and drawn.lines else ""
         )
@@ -500,6 +507,7 @@ def _both(before: Card, after: Card) -> Card:
     text = f"before:\n{before.description}\n\nafter:\n{after.description}"
     merged = replace(
         after,
+        title=_call(before.title, after.title) or after.title,
         corner=_arrow(before.corner_text, after.corner_text),
         lines=_lines(before.lines, after.lines),
         values=_grid(before.values, after.values),
@@ -511,7 +519,8 @@ def _both(before: Card, after: Card) -> Card:
 def _content(card: Card) -> Hashable:
     """Return all that a card says but numbers in names: ``relu2`` may be ``relu3`` in the other."""
     lines = tuple(_NAME_NUMBER.sub("", line.text) for line in card.lines)
-    return lines, card.values, card.histograms, card.nonfinite, card.frozen, card.role
+    called = card.title if card.role == "module" and "(" in card.title else ""
+    return called, lines, card.values, card.histograms, card.nonfinite, card.frozen, card.role
 
 
 _NAME_NUMBER = re.compile(r"(?<=[^\W\d])\d+\b")
@@ -594,10 +603,13 @@ def _arrow(before: str, after: str) -> str:
         return after
     if not before or not after:
         return f"{before or '–'} → {after or '–'}"
+    if _NAME_NUMBER.sub("", before) == _NAME_NUMBER.sub("", after):
+        return after
     head = _shared_head(before, after)
     old, new = before[len(head) :], after[len(head) :]
-    if _NAME_NUMBER.sub("", old) == _NAME_NUMBER.sub("", new):
-        return after
+    same = _call(old, new)
+    if same:
+        return head + same
     # Another function of the same: ``sigmoid → relu(x @ weight)``.
     call, other = (re.match(r"[^\W\d]\w*(?=\()", text) for text in (old, new))
     if call and other and old[call.end() :] == new[other.end() :]:
@@ -605,4 +617,53 @@ def _arrow(before: str, after: str) -> str:
     tail = re.search(r" [a-z]\w*$", old)
     if tail and new.endswith(tail[0]) and len(new) > len(tail[0]):
         old = old[: -len(tail[0])]
-    return f"{head}{old} → {new}"
+    whole = f"{head}{old} → {new}"
+    if len(whole) > LINE_LIMIT:
+        # No room for both: of two calls the names say most.
+        calls = [f"{found[1]}(…)" for text in (old, new) if (found := _CALL.fullmatch(text))]
+        if len(calls) == 2:
+            return f"{head}{calls[0]} → {calls[1]}"
+    return whole
+
+
+_CALL = re.compile(r"([^\W\d]\w*)\((.*)\)")
+
+
+def _call(before: str, after: str) -> str:
+    """Return two calls of one class as one, with both values of what differs; ``""`` for others."""
+    old, new = _CALL.fullmatch(before), _CALL.fullmatch(after)
+    if old is None or new is None or old[1] != new[1]:
+        return ""
+    first, second = _arguments(old[2]), _arguments(new[2])
+    if first is None or second is None:
+        return ""
+    said = []
+    for name in dict.fromkeys((*first, *second)):
+        head = "" if isinstance(name, int) else f"{name}="
+        values = [found.get(name, "–") for found in (first, second)]
+        said.append(head + (values[0] if values[0] == values[1] else " → ".join(values)))
+    return f"{new[1]}({', '.join(said)})"
+
+
+def _arguments(text: str) -> dict[int | str, str] | None:
+    """Return the arguments of a call by place or name; a comma inside brackets parts none.
+
+    None is returned where the brackets are not those of one call, as in ``f(a) + g(b)``.
+    """
+    found: dict[int | str, str] = {}
+    depth, parts = 0, [""]
+    for sign in text:
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth < 0:
+            return None
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    for place, part in enumerate(filter(None, map(str.strip, parts))):
+        name, named, value = part.partition("=")
+        if named and name.isidentifier():
+            found[name] = value
+        else:
+            found[place] = part
+    return found

@@ -13,7 +13,8 @@ from typing import Any
 
 from tinygrad_edu.draw.picture import Picture
 from tinygrad_edu.draw.render import FORMATS, Engine, Format, render
-from tinygrad_edu.errors import DiagramError
+from tinygrad_edu.draw.words import counted
+from tinygrad_edu.errors import DiagramError, users_line
 from tinygrad_edu.files import write_whole
 
 __all__ = ["Diagram"]
@@ -153,7 +154,10 @@ class Diagram:
         format = _SUFFIXES.get(path.suffix.lower())
         if format is None:
             known = ", ".join(_SUFFIXES)
-            raise DiagramError(f"{path.name!r} ends in none of {known}: the suffix is the format")
+            raise DiagramError(
+                f"save: {path.name!r} ends in none of {known}: the suffix is the format\n"
+                f'  at {users_line()}\n  fix: save("{path.stem}.svg")'
+            )
         drawing = self._render(format)
         return write_whole(path, lambda file: file.write(drawing))
 
@@ -178,4 +182,6 @@ class Diagram:
 
     def __repr__(self) -> str:
         cards, edges = len(self.picture.cards), len(self.picture.edges)
-        return f"<Diagram {self.picture.title!r}: {cards:,} cards, {edges:,} edges>"
+        return (
+            f"<Diagram {self.picture.title!r}: {counted(cards, 'card')}, {counted(edges, 'edge')}>"
+        )

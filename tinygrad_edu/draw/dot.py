@@ -8,6 +8,7 @@ written here, which is ten times as fast. This file runs no program; read ``rend
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Literal
@@ -47,6 +48,7 @@ __all__ = ["dot_source"]
 _FONT = "Arial"
 _BAR_WIDTH, _BAR_HEIGHT = 7, 20  # of a histogram, in points
 _SHARE_WIDTH = 64  # of a full horizontal bar
+_DEEP = 50  # boxes around a card that are asked what crosses their border
 _LEGEND_WIDTH = {"LR": 900.0, "TB": 480.0}  # longer rows would make the drawing wider
 
 _TABLE = '<TABLE BORDER="{}" CELLBORDER="{}" CELLSPACING="{}" CELLPADDING="{}"{}>'
@@ -98,6 +100,7 @@ def _boxes_and_cards(picture: Picture, structure: Structure) -> Iterator[str]:
     for card in structure.order:
         cards.setdefault(structure.box_of[card], []).append(card)
     spine = frozenset(structure.backbone)
+    entering, leaving = _borders(structure) if picture.rankdir == "TB" else (Counter(), Counter())
 
     def inside(place: int | None) -> Iterator[str]:
         for card in cards.get(place, ()):
@@ -113,14 +116,36 @@ def _boxes_and_cards(picture: Picture, structure: Structure) -> Iterator[str]:
             continue
         if double:
             yield _second_border(picture, place)
-        # From top to bottom the backbone would run through a title above a single column.
+        # From top to bottom the backbone would run through a title above a single column, and
+        # what comes from several sides through any: then it stands at the other end.
         column = picture.rankdir == "TB" and structure.hanging.keys().isdisjoint(
             cards.get(place, ())
         )
-        yield _box(picture, structure.boxes[place], place, column)
+        below = entering[place] > max(1, leaving[place])
+        yield _box(picture, structure.boxes[place], place, column and not below, below)
         yield from inside(place)
         todo.append((place, True))
         todo.extend((child, False) for child in reversed(children.get(place, [])))
+
+
+def _borders(structure: Structure) -> tuple[Counter[int], Counter[int]]:
+    """Return how many edges enter each box, and how many leave it."""
+
+    def around(card: int) -> set[int]:
+        found: set[int] = set()
+        place = structure.box_of[card]
+        while place is not None and len(found) < _DEEP:
+            found.add(place)
+            place = structure.boxes[place].parent
+        return found
+
+    entering: Counter[int] = Counter()
+    leaving: Counter[int] = Counter()
+    for start, end in zip(structure.starts, structure.ends, strict=True):
+        out, into = around(start), around(end)
+        entering.update(into - out)
+        leaving.update(out - into)
+    return entering, leaving
 
 
 def _edges(picture: Picture, structure: Structure) -> Iterator[str]:
@@ -328,17 +353,17 @@ def _edge(
     return attributes
 
 
-def _box(picture: Picture, box: Box, number: int, aside: bool) -> str:
+def _box(picture: Picture, box: Box, number: int, aside: bool, below: bool) -> str:
     """Return the beginning of the subgraph of a cluster with its look, still without cards.
 
-    ``aside`` keeps the right half above the cards free of the title.
+    ``aside`` keeps the right half above the cards free of the title; ``below`` puts it under them.
     """
     colours = picture.colours
     cluster = picture.clusters[box.cluster]
     pieces = cluster_pieces(cluster, box.part, box.parts)
     # From top to bottom the backbone would run through a long title, so that has two rows.
-    below = len(pieces) if picture.rankdir == "LR" else sum(f != CLUSTER_DETAIL for _, f in pieces)
-    rows = [row for row in (pieces[:below], pieces[below:]) if row]
+    first = len(pieces) if picture.rankdir == "LR" else sum(f != CLUSTER_DETAIL for _, f in pieces)
+    rows = [row for row in (pieces[:first], pieces[first:]) if row]
     air = f'<TD WIDTH="{pieces_width(rows[0]) + 12:.0f}"></TD>' if rows and aside else ""
     lines = "".join(f'<TR><TD ALIGN="LEFT">{_pieces(picture, row)}</TD>{air}</TR>' for row in rows)
     label = f"<{_TABLE.format(0, 0, 0, 0, '')}{lines}</TABLE>>" if rows else '""'
@@ -346,7 +371,8 @@ def _box(picture: Picture, box: Box, number: int, aside: bool) -> str:
     return (
         f'\tsubgraph "cluster-{number}" {{\n'
         f'\t\tgraph [label={label} id="{box_name(number)}" tooltip={tooltip} labeljust=l '
-        f'labelloc=t style="rounded,filled" fillcolor="{colours.box}" color="{colours.box_line}" '
+        f'labelloc={"b" if below else "t"} style="rounded,filled" fillcolor="{colours.box}" '
+        f'color="{colours.box_line}" '
         f"fontname={_FONT} fontsize=12 margin=9]\n"
     )
 
@@ -403,7 +429,7 @@ def _swatch(picture: Picture, entry: LegendEntry) -> str:
     card = swatch_card(entry)
     if card is None:
         edge = swatch_edge(entry)
-        return _arrow(picture.edge_colour(edge), edge.dash != "solid")
+        return _stroke(picture.edge_colour(edge), edge.dash != "solid")
     fill, stroke, _ = picture.card_colours(card)
     rounded = _outline(card)
     size = f'{rounded} FIXEDSIZE="TRUE" WIDTH="18" HEIGHT="12" BGCOLOR="{fill}" COLOR="{stroke}"'
@@ -415,24 +441,17 @@ def _swatch(picture: Picture, entry: LegendEntry) -> str:
     return _TABLE.format(1, 0, 0, 1, outer) + f"<TR><TD>{table}</TD></TR></TABLE>"
 
 
-def _arrow(colour: str, broken: bool) -> str:
-    """Return an arrow to the left, or a broken line, built of cells like everything in a label."""
-    if broken:
-        widths = [(5, colour), (3, None), (5, colour), (3, None), (5, colour)]
-        columns = [
-            [(width, 4, None), (width, 2, paint), (width, 4, None)] for width, paint in widths
-        ]
-    else:
-        # The head grows by two points for each column.
-        columns = [
-            [(1, 5 - k // 2, None), (1, 2 * (k // 2), colour), (1, 5 - k // 2, None)]
-            for k in range(2, 12)
-        ]
-        columns.append([(13, 4, None), (13, 2, colour), (13, 4, None)])
-    cells = "".join(
-        f"<TD>{_column([block for block in column if block[1]])}</TD>" for column in columns
-    )
-    width = sum(column[0][0] for column in columns)
+def _stroke(colour: str, broken: bool) -> str:
+    """Return an arrow to the left, or a broken line built of cells.
+
+    The arrow is a sign of the font: a head of cells would be drawn as stripes.
+    """
+    if not broken:
+        return f'<FONT POINT-SIZE="10" COLOR="{colour}">◄─</FONT>'
+    widths = [(5, colour), (3, None), (5, colour), (3, None), (5, colour)]
+    columns = [[(width, 4, None), (width, 2, paint), (width, 4, None)] for width, paint in widths]
+    cells = "".join(f"<TD>{_column(column)}</TD>" for column in columns)
+    width = sum(width for width, _ in widths)
     return f"{_TABLE.format(0, 0, 0, 0, _left(width, 10))}<TR>{cells}</TR></TABLE>"
 
 

@@ -21,11 +21,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import accumulate, pairwise
 
-from tinygrad_edu.draw.picture import Bar, Card, Cluster, Edge, Line, Picture
+from tinygrad_edu.draw.picture import Bar, Card, Cluster, Edge, Line, Picture, Strength
 from tinygrad_edu.draw.structure import structure_of
-from tinygrad_edu.errors import DiagramError
+from tinygrad_edu.errors import DiagramError, users_line
+from tinygrad_edu.mathematics import number as shown
 
-__all__ = ["Expand", "folded"]
+__all__ = ["Expand", "demand_titles", "folded"]
 
 Expand = Sequence[str] | Callable[[Cluster], bool] | None
 
@@ -71,6 +72,14 @@ def folded(picture: Picture, expand: Expand = None) -> Picture:
     return _Folder(picture, _Opened(expand)).picture()
 
 
+def demand_titles(expand: Expand, clusters: Sequence[Cluster]) -> None:
+    """Raise `DiagramError` if a title that is not to be folded is that of no cluster."""
+    opened = _Opened(expand)
+    for cluster in clusters:
+        opened(cluster)
+    opened.check(clusters)
+
+
 class _Opened:
     """Which clusters are not to be folded; remembers which of the wishes came true."""
 
@@ -91,9 +100,10 @@ class _Opened:
         """Raise if a wish named nothing."""
         for name in self.names:
             if name not in self.found:
-                titles = ", ".join(dict.fromkeys(c.title for c in clusters if c.title)) or "none"
+                titles = ", ".join(dict.fromkeys(c.title for c in clusters if c.title))
+                fix = f"take some of these: {titles}" if titles else "leave it out: there is none"
                 raise DiagramError(
-                    f"expand: no cluster is called {name!r}\n  fix: take some of these: {titles}"
+                    f"expand: no cluster is called {name!r}\n  at {users_line()}\n  fix: {fix}"
                 )
 
 
@@ -403,8 +413,7 @@ class _Folder:
             for a, b in zip(body, cards, strict=True):
                 self._merge(a, b, parent)
         self.groups += 1
-        if again:
-            self._go_back(group)
+        self._go_back(group, again)
         own = self._leaves_of(body, group)
         self._move_out(body, {a for a, _ in own}, parent)
         for a, b in own:
@@ -445,15 +454,26 @@ class _Folder:
                 if self.leaf[leaf] and role != "parameter" and leaf not in merged:
                     self.home[leaf] = parent
 
-    def _go_back(self, group: _Group) -> None:
-        """Remember which results of a copy go into the next: each to where it is used first."""
-        seen: set[int] = set()
+    def _go_back(self, group: _Group, again: bool) -> None:
+        """Remember which results of a copy go into the next: of a loop to where each is used first.
+
+        Blocks of which each takes the result of the one before stand in a row, and nothing needs
+        to be said of it, unless more than one place takes it: then all do, as around a block that
+        adds to its input.
+        """
+        uses: dict[tuple[int, int], int] = {}
         cards = [card for item in group.copies[1] for card in item.cards]
         for card, joints in zip(cards, group.joints[1], strict=True):
             for edge, joint in zip(self.into[card], joints, strict=True):
-                if joint[0] == "back" and self._rep(self.tails[edge]) not in seen:
-                    seen.add(self._rep(self.tails[edge]))
-                    self.loops.append((edge, len(group.copies), len(seen)))
+                if joint[0] == "back":
+                    uses.setdefault((self._rep(self.tails[edge]), self._rep(card)), edge)
+        if again:
+            first = {tail: (tail, head) for tail, head in reversed(uses)}
+            uses = {ends: edge for ends, edge in uses.items() if first[ends[0]] == ends}
+        elif len(uses) < 2:
+            return
+        loops = [(edge, len(group.copies), k) for k, edge in enumerate(uses.values(), 1)]
+        self.loops += loops
 
     def _leaves_of(self, body: list[int], group: _Group) -> list[tuple[int, int]]:
         """Return the leaves that only the first copy uses, each with those in its place."""
@@ -612,9 +632,11 @@ class _Folder:
         """Return the edges that are left: not those from one copy to another, equal ones once."""
         seen: Counter[tuple[int, int]] = Counter()
         classes: defaultdict[tuple[int, int, int], list[int]] = defaultdict(list)
+        between: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for number, (tail, head) in enumerate(zip(self.tails, self.heads, strict=True)):
             copies = dict(self.copies[tail])
             if any(copies.get(group, copy) != copy for group, copy in self.copies[head]):
+                between[self._rep(tail), self._rep(head)].append(number)
                 continue
             seen[tail, head] += 1
             classes[self._rep(tail), self._rep(head), seen[tail, head]].append(number)
@@ -627,7 +649,13 @@ class _Folder:
             if (edge.tail, edge.head) != ends:
                 edge = replace(edge, tail=ends[0], head=ends[1])
             kept.append((place, edge))
-        kept += [(edge, self._loop(*loop)) for loop in self.loops for edge in loop[:1]]
+        drawn: set[tuple[int, int]] = set()  # a loop inside of what is folded comes several times
+        for number, count, which in self.loops:
+            joined = self._rep(self.tails[number]), self._rep(self.heads[number])
+            if joined not in drawn:
+                drawn.add(joined)
+                loop = self._loop(number, count, which)
+                kept.append((number, self._flowing(loop, between[joined])))
         return tuple(edge for _, edge in sorted(kept, key=lambda pair: pair[0]))
 
     def _loop(self, number: int, count: int, which: int) -> Edge:
@@ -638,6 +666,18 @@ class _Folder:
         label = (Line(f"{count:,} steps", "grey"),) if which == 1 else ()
         text = edge.tooltip or f"{tail.title} → {head.title} of the next of {count:,} steps"
         return replace(edge, tail=tail.id, head=head.id, lines=label, tooltip=text, recurrent=True)
+
+    def _flowing(self, loop: Edge, numbers: Sequence[int]) -> Edge:
+        """Return the edge of a loop with what flows back over all the edges that it stands for."""
+        edges = [self.old.edges[number] for number in numbers]
+        edges = [replace(e, lines=tuple(x for x in e.lines if x.style == "orange")) for e in edges]
+        merged = _edge(edges, loop) if len(edges) > 1 else edges[0]
+        return replace(
+            loop,
+            lines=(*loop.lines, *merged.lines),
+            width=merged.width,
+            strength=merged.strength,
+        )
 
 
 def _alike(before: list[list[_Joint]], joints: list[list[_Joint]], first: bool) -> bool:
@@ -736,7 +776,8 @@ _NUMBER = re.compile(
     r"(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+\-−]?\d+)?(?![A-Za-z_])"
 )
 _CALLED = re.compile(r"[^\W\d]\w*(?=\()")  # functions in a formula
-_NAMED = re.compile(r"(?<=[^\W\d])\d+\b")  # the number of a name, as in ``relu2``
+_NAMED = re.compile(r"(?<=[A-Za-z_])\d+(?![\dA-Za-z_.])")  # the number of a name: ``relu2``
+_GRADIENT = re.compile(r"((?:Σ of [\d,]+ gradients|gradient) )(\[.*\])")
 _DIMS = re.compile(r"\d+(?: × \d+)*")
 _SHAPE = re.compile(rf"{_DIMS.pattern}(?: \w+)?")
 _AXES = {
@@ -890,13 +931,43 @@ def _lines(
     """Return the lines of several cards or edges, place by place."""
     if all(row == rows[0] for row in rows):
         return rows[0]
+    rows = [tuple(Line(_normed(line.text), line.style) for line in row) for row in rows]
     # The first copy may say less: no gradient goes on to an input.
     length, _ = Counter(len(row) for row in reversed(rows)).most_common(1)[0]
     whole = [row for row in rows if len(row) == length]
-    return tuple(
+    found = [
         Line(join([line.text for line in column]), column[0].style)
         for column in zip(*whole, strict=True)
+    ]
+    if len(whole) == len(rows):
+        return tuple(found)
+    saying = Counter(kind for row in rows for kind in {_kind(line) for line in row})
+    return tuple(
+        line
+        if line.style != "orange" or count in (0, len(rows))
+        else Line(f"{count:,} of {len(rows):,}: {line.text}", line.style)
+        for line, column in zip(found, zip(*whole, strict=True), strict=True)
+        for count in [saying[_kind(column[0])]]
     )
+
+
+def _kind(line: Line) -> Hashable:
+    """Return what a line says but for numbers, to find it among those of another card."""
+    return line.style, _NUMBER.sub("", _NAMED.sub("", line.text))
+
+
+def _normed(text: str) -> str:
+    """Return the gradient of a small array by its norm, as large ones have it."""
+    match = _GRADIENT.fullmatch(text)
+    if match is None:
+        return text
+    signs = match[2].replace("−", "-").replace("∞", "inf")
+    parts = re.findall(r"[^\[\], ]+", signs)
+    try:
+        size = math.hypot(*map(float, parts))
+    except ValueError:  # complex numbers, or cut
+        return text
+    return f"{match[1]}of norm {shown(size, 3)}"
 
 
 def _card(cards: Sequence[Card]) -> Card:
@@ -935,9 +1006,6 @@ def _bar(bars: Sequence[Bar]) -> Bar:
     return replace(bars[0], share=max(bar.share for bar in bars), caption=caption)
 
 
-_STRENGTHS = ("normal", "vanishing", "exploding")
-
-
 def _edge(edges: Sequence[Edge], kept: Edge) -> Edge:
     """Return one edge for several: the labels of all, the width of the widest."""
     if len(edges) == 1:
@@ -946,5 +1014,12 @@ def _edge(edges: Sequence[Edge], kept: Edge) -> Edge:
         kept,
         lines=_lines([edge.lines for edge in edges], _label),
         width=max(edge.width for edge in edges),
-        strength=max((edge.strength for edge in edges), key=_STRENGTHS.index),
+        strength=_strength([edge.strength for edge in edges]),
     )
+
+
+def _strength(found: Sequence[Strength]) -> Strength:
+    """Return what is said of several: that one explodes, or that all vanish."""
+    if "exploding" in found:
+        return "exploding"
+    return "vanishing" if set(found) == {"vanishing"} else "normal"

@@ -12,12 +12,14 @@ from typing import Any
 from tinygrad_edu.core.graph import Node
 from tinygrad_edu.core.op import REQUIRED
 from tinygrad_edu.draw.numbers import indexed, short
+from tinygrad_edu.mathematics import minus_signs
 
 __all__ = ["filled", "formula", "parameters"]
 
 _WORD = re.compile(r"(?<![A-Za-z0-9_.])[A-Za-z_][A-Za-z0-9_]*")
 _TIMES_ONE = re.compile(r"·1(?![0-9.])")
 _IDENTITY = re.compile(r"identity\((.*)\)")  # what an activation of None is called
+_SAME_NAME = re.compile(r", (\w+): \1$")  # a letter that stands for a variable of its own name
 _NEUTRAL = {"stride": 1, "dilation": 1, "groups": 1, "padding": 0, "pool": 1}
 _LISTED = 4  # arrays of a variadic row that are named one by one
 
@@ -30,10 +32,14 @@ def formula(node: Node, arguments: Sequence[str]) -> str:
         names = {op.arguments[0]: ", ".join(shown)}
     else:
         names = {name: text for name, text in zip(op.arguments, arguments, strict=True) if text}
-    text = filled(op.formula, {**_values(node.params), **names})
+    params = node.params
+    if "activation" in op.params and params.get("activation") is None:
+        params = {**params, "activation": "identity"}
+    text = filled(op.formula, {**_values(params), **names})
     text = _TIMES_ONE.sub("", text)
+    text = _SAME_NAME.sub("", text)
     alone = _IDENTITY.fullmatch(text)
-    return alone[1] if alone else text
+    return minus_signs(alone[1] if alone else text)
 
 
 def filled(text: str, names: Mapping[str, str]) -> str:
@@ -41,7 +47,7 @@ def filled(text: str, names: Mapping[str, str]) -> str:
 
     def put(match: re.Match[str]) -> str:
         name = names.get(match[0], match[0])
-        alone = match.start() == 0 and match.end() == len(text)
+        alone = text[: match.start()][-1:] in ("", "[") and text[match.end() :][:1] in ("", "]")
         return f"({name})" if name.startswith("-") and not alone else name
 
     return _WORD.sub(put, text)

@@ -8,10 +8,10 @@ It changes nothing. Read next: ``reading.py``, ``opgraph.py``, ``modulegraph.py`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,23 +25,30 @@ from tinygrad_edu.draw.cards import Cards, Look
 from tinygrad_edu.draw.clusters import Clusters
 from tinygrad_edu.draw.diagram import Diagram
 from tinygrad_edu.draw.direction import page_direction
-from tinygrad_edu.draw.fold import Expand, folded
+from tinygrad_edu.draw.fold import Expand, demand_titles, folded
 from tinygrad_edu.draw.grouping import groups, plans
 from tinygrad_edu.draw.heat import Heat, costs, heated
 from tinygrad_edu.draw.modulegraph import module_picture
 from tinygrad_edu.draw.opgraph import op_picture
+from tinygrad_edu.draw.options import Level, refuse_wrong
 from tinygrad_edu.draw.picture import Picture, Rankdir
 from tinygrad_edu.draw.programs import program_picture
 from tinygrad_edu.draw.reading import Reading, Sweep, read
 from tinygrad_edu.draw.render import Engine, Format
 from tinygrad_edu.draw.scalargraph import is_scalar, scalar_picture
-from tinygrad_edu.errors import DiagramError, GradientTypeError, LayerError, users_frame
+from tinygrad_edu.draw.words import a_kind
+from tinygrad_edu.errors import (
+    DiagramError,
+    GradientTypeError,
+    LayerError,
+    describe_line,
+    users_frame,
+    users_line,
+)
 from tinygrad_edu.nn.module import Module
 
-__all__ = ["Drawing", "Level", "draw", "drawing", "traced"]
+__all__ = ["Drawing", "draw", "drawing", "traced"]
 
-Level = Literal["auto", "scalar", "op", "module"]
-_SHOW = ("shape", "dtype", "line")
 _FOLDABLE = 4  # times limit: so many cards may become few enough by folding
 LONG = 12  # cards in a row from which equal ones are drawn once
 
@@ -98,8 +105,8 @@ def draw(
     level : {"auto", "scalar", "op", "module"}
         ``"scalar"`` writes each number, and its gradient, on an edge; ``"op"`` has a card for each
         operation; ``"module"`` one for each call of a module, or, where none was called, for each
-        line of the source. By default a graph of at most 60 single numbers is drawn as such,
-        one of at most `limit` operations by them, and a larger one by modules.
+        line of the source. By default a graph whose tensors are all single numbers, at most 60, is
+        drawn as such, one of at most `limit` operations by them, and a larger one by modules.
     grad : bool or "auto"
         Whether to draw how the gradient flows back. By default it is drawn once ``backward()`` has
         given a leaf its gradient. The numbers are computed anew, so no ``.grad`` changes; results
@@ -152,6 +159,11 @@ def draw(
     >>> diagram
     <Diagram 'computational graph': 3 cards, 3 edges>
     """
+    refuse_wrong(
+        level=level, grad=grad, rankdir=rankdir, values=values, histogram=histogram, show=show,
+        fold=fold, depth=depth, expand=expand, heat=heat, limit=limit, title=title, theme=theme,
+        legend=legend, format=format, engine=engine,
+    )  # fmt: skip
     if isinstance(output, Program):
         by = {"auto": "auto", "scalar": "line"}.get(level, "op")
         named = "" if title == "computational graph" else title
@@ -164,11 +176,11 @@ def draw(
         grad = grad is True  # what its parameters' gradients are was no matter of this example
     elif example:
         raise DiagramError(
-            "draw: an example is for a module, and a "
-            f"{type(output).__name__} was given\n  fix: draw(net, 1, 784) or draw(loss)"
+            f"draw: an example is for a module, and {a_kind(output)} was given\n"
+            f"  at {users_line()}\n  fix: draw(net, 1, 784) or draw(loss)"
         )
     else:
-        reading = read("draw", output)
+        reading = read("draw", output, "a Tensor, a list of them, a Module or a Program")
     found = drawing(
         reading, level=level, grad=grad, values=values, histogram=histogram, show=show, fold=fold,
         depth=depth, expand=expand, heat=heat, limit=limit,
@@ -208,37 +220,49 @@ def drawing(
     level, grad, values, histogram, show, fold, depth, expand, heat, limit
         As in `draw`.
     """
-    _refuse(level, grad, fold, show, depth, limit)
+    refuse_wrong(
+        level=level, grad=grad, values=values, histogram=histogram, show=show, fold=fold,
+        depth=depth, expand=expand, heat=heat, limit=limit,
+    )  # fmt: skip
     if sweep is None and reading.roots:
         leaves = (node for node in reading.nodes if isinstance(node, Leaf))
         if grad is True or (grad == "auto" and any(leaf.grad is not None for leaf in leaves)):
             sweep = reading.sweep()
     cards = Cards(reading, sweep, Look(values, histogram, frozenset(show)))
-    found = _drawing(cards, level, partial(_shortened, fold, expand, bool(heat)), depth, limit)
+    found = _drawing(cards, level, fold, expand, bool(heat), depth, limit)
+    found = replace(found, picture=replace(found.picture, note=_noted(found.picture, cards)))
     kinds: Sequence[Any] = (heat,) if isinstance(heat, str) else heat or ()
     if kinds:
         measured = [costs(reading, kind) for kind in kinds]
-        found = replace(found, picture=heated(found.picture, found.nodes, *measured))
+        hot = heated(found.picture, found.nodes, *measured)
+        if len(kinds) > 1:
+            words = f"The fill shows {kinds[0]}; there is a bar each for {' and '.join(kinds)}."
+            hot = replace(hot, note=f"{hot.note} {words}".strip())
+        found = replace(found, picture=hot)
     return found
 
 
 def _drawing(
     cards: Cards,
     level: Level,
-    shorten: Callable[[Picture], Picture],
+    fold: bool | Literal["auto"],
+    expand: Expand,
+    measured: bool,
     depth: int | None,
     limit: int,
 ) -> Drawing:
     """Return the drawing at the level that is asked for, or that finds room."""
     reading = cards.reading
+    shorten = partial(_shortened, fold, expand, measured)
     count = sum(node.op is not None for node in reading.nodes)
     if level == "scalar" or (level == "auto" and is_scalar(reading)):
         if not all(node.result.size == 1 for node in reading.nodes):
             raise DiagramError(
                 'draw: level="scalar" is for graphs whose tensors are all single numbers\n'
-                '  fix: level="op"'
+                f'  at {users_line()}\n  fix: level="op"'
             )
         picture, nodes = scalar_picture(cards)
+        demand_titles(expand, picture.clusters)
         return Drawing(picture, nodes, "scalar")
     if level == "op" or not count or (level == "auto" and count <= _FOLDABLE * limit):
         picture, nodes = op_picture(cards, limit if level == "op" else count or 1, depth)
@@ -269,7 +293,29 @@ def _shortened(
     """Return the picture folded, if that is wanted."""
     if fold == "auto":
         fold = expand is not None or (not measured and _longest(picture) > LONG)
-    return folded(picture, expand) if fold else picture
+    if fold:
+        return folded(picture, expand)
+    demand_titles(expand, picture.clusters)
+    return picture
+
+
+def _noted(picture: Picture, cards: Cards) -> str:
+    """Return the note of a picture with what a reader must know of the tensors behind it."""
+    outputs, said = cards.reading.outputs, [picture.note] if picture.note else []
+    bare = [k for k, output in enumerate(outputs, 1) if output.node is None]
+    if bare:
+        what = (
+            "Nothing"
+            if len(bare) == len(outputs)
+            else f"Of result {', '.join(map(str, bare))} nothing"
+        )
+        said.append(
+            f"{what} was recorded: it depends on no tensor made with requires_grad=True, or was "
+            "computed under no_grad()."
+        )
+    if cards.complex:
+        said.append("The gradient of a complex number is ∂/∂x + i ∂/∂y, as .grad holds it.")
+    return " ".join(said)
 
 
 def _visible(picture: Picture) -> int:
@@ -298,24 +344,6 @@ def _longest(picture: Picture) -> int:
     return max(rank.values(), default=0)
 
 
-def _refuse(level: Any, grad: Any, fold: Any, show: Any, depth: Any, limit: Any) -> None:
-    """Raise if an option has a value that it cannot have."""
-    if level not in get_args(Level):
-        raise DiagramError(f"draw: level={level!r} is none of {', '.join(get_args(Level))}")
-    for name, value in (("grad", grad), ("fold", fold)):
-        if value not in (True, False, "auto"):
-            raise DiagramError(f'draw: {name}={value!r} is none of True, False, "auto"')
-    wrong = [each for each in show if each not in _SHOW] if not isinstance(show, str) else [show]
-    if wrong:
-        raise DiagramError(
-            f"draw: show={show!r}; {wrong[0]!r} is none of {', '.join(_SHOW)}\n"
-            '  fix: give a sequence of them, as in show=("shape", "line")'
-        )
-    for name, value in (("limit", limit), ("depth", depth)):
-        if value is not None and value < 1:
-            raise DiagramError(f"draw: {name}={value} must be at least 1")
-
-
 def traced(who: str, module: Module, example: Sequence[Any]) -> Reading:
     """Return the graph of what a module computes of an example, in evaluation mode.
 
@@ -337,6 +365,7 @@ def traced(who: str, module: Module, example: Sequence[Any]) -> Reading:
     if not example:
         raise LayerError(
             f"{who}: found no example for {kind}; expected the shape of an input, or inputs\n"
+            f"  at {describe_line(here.f_code, here.f_lasti)}\n"
             "  fix: give one, as in net.draw(1, 784)"
         )
     # What the graph keeps of a Tensor is the array itself, which tells later what it is called.
@@ -359,6 +388,7 @@ def traced(who: str, module: Module, example: Sequence[Any]) -> Reading:
     if not results:
         raise LayerError(
             f"{who}: no result of {kind} has a graph, since it has no parameters\n"
+            f"  at {describe_line(here.f_code, here.f_lasti)}\n"
             "  fix: give an input of a floating dtype, through which gradients flow"
         )
     try:

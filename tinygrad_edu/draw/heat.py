@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median
 from time import perf_counter
 from typing import Any, Literal, get_args
 
@@ -30,7 +29,8 @@ __all__ = ["Costs", "Heat", "costs", "heated"]
 Heat = Literal["time", "memory", "flops", "grad"]
 
 _STEPS = 5  # of the fill
-_PASSES, _PATIENCE = 5, 2.0  # how often everything is run, and seconds after which no more
+_PASSES, _BUDGET = 5, 0.3  # everything is run so often at least, and for so many seconds
+_MOST, _PATIENCE = 30, 2.0  # so often at most, and no longer than so many seconds
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def costs(reading: Reading, kind: Heat) -> Costs:
         The graph.
     kind : {"time", "memory", "flops", "grad"}
         - ``"time"``: seconds of the forward function and of the rules of the backward pass, each
-          run anew a few times; the median counts. Values that the graph did not keep are computed
+          run anew: once to warm up, then several times, of which the fastest counts, for all
+          that disturbs a run makes it slower. Values that the graph did not keep are computed
           on the way. Where a constant was not kept, random numbers of its shape from the domain of
           the row stand for it. Leaves take no time; None where a function fails on such numbers.
         - ``"memory"``: bytes that are kept for the backward pass. An array counts once, where it is
@@ -203,18 +204,25 @@ def _heated(
 def _times(reading: Reading) -> dict[Node, float | None]:
     """Return the seconds of each node, forward and backward."""
     cotangents = reading.sweep().cotangents
-    taken: dict[Node, list[float]] = {node: [] for node in reading.nodes}
+    fastest: dict[Node, list[float]] = {}  # forward and backward
     begun = perf_counter()
-    for _ in range(_PASSES):
-        forward = _forward(reading)
-        for node, seconds in forward.items():
-            g = cotangents.get(node)
-            taken[node].append(seconds + (0.0 if g is None else _backward(node, g)))
-        if perf_counter() - begun > _PATIENCE:
+    for number in range(_MOST + 1):
+        if number == 1:  # the first run has filled caches, and counts only if it was too long
+            spent = perf_counter() - begun
+            if spent < _PATIENCE:
+                fastest.clear()
+                begun = perf_counter()
+        elif number > 1:
+            spent = perf_counter() - begun
+        if number and (spent > _PATIENCE or (number > _PASSES and spent > _BUDGET)):
             break
+        for node, seconds in _forward(reading).items():
+            g = cotangents.get(node)
+            now = [seconds, 0.0 if g is None else _backward(node, g)]
+            fastest[node] = [min(pair) for pair in zip(fastest.get(node, now), now, strict=True)]
     return {
-        node: 0.0 if isinstance(node, Leaf) else median(found) if found else None
-        for node, found in taken.items()
+        node: 0.0 if isinstance(node, Leaf) else sum(fastest[node]) if node in fastest else None
+        for node in reading.nodes
     }
 
 

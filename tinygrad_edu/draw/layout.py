@@ -11,17 +11,20 @@ no line runs through a card; medians reduce crossings; and places within a layer
 ones to those that the neighbours wish for, in the sense of least squares, with the backbone held
 at 0. A box then enters its parent as one item with ports. A recurrent edge is laid out from its
 earlier end to its later one, on a track of its own; one that ends where it begins goes over its
-card. Nothing recurses.
+card. At last labels are put where no line runs through them (``labels.py``); where that fails, all
+is laid out again, further apart. Nothing recurses.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
+from tinygrad_edu.draw.labels import CROSSED, Point, Rectangle, Thread, placed
 from tinygrad_edu.draw.measure import Face, cluster_width, face_of, label_of
 from tinygrad_edu.draw.picture import Picture
 from tinygrad_edu.draw.structure import Structure, structure_of
@@ -40,25 +43,11 @@ _TITLE = 20.0  # height of the title of a box
 BORDER = 4.0  # between the two borders of a folded box
 _MARGIN = 12.0  # around the drawing
 _SWEEPS = 6
+_AIR = (1.0, 1.3, 1.7)  # how far everything is set apart, until nothing runs through a label
+_MOST_TRIED = 200  # edges
 # Bends cost memory: a picture may have this many per item and in all; the longest edges beyond
 # that run behind the cards.
 _BENDS_PER_ITEM, _BENDS_FREE = 4, 4000
-
-
-class Point(NamedTuple):
-    """A place in the drawing, in points from its upper left corner."""
-
-    x: float
-    y: float
-
-
-class Rectangle(NamedTuple):
-    """Upper left corner and size."""
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +92,47 @@ def lay_out(picture: Picture) -> Layout:
     DiagramError
         When edges or clusters run in a circle.
     """
-    plan = _Plan(picture)
-    levels: dict[int | None, _Level] = {}
-    # A parent stands before its children in the list of boxes, so this goes from the inside out.
-    for place in (*reversed(range(len(plan.structure.boxes))), None):
-        levels[place] = level = _Level(plan, place, levels)
-        level.build()
-    return _assemble(plan, levels)
+    best, least = None, 0.0
+    for air in _AIR:
+        plan = _Plan(picture, air)
+        levels: dict[int | None, _Level] = {}
+        # A parent stands before its children in the list of boxes: this goes from the inside out.
+        for place in (*reversed(range(len(plan.structure.boxes))), None):
+            levels[place] = level = _Level(plan, place, levels)
+            level.build()
+        layout, bad = _labelled(plan, _assemble(plan, levels))
+        if best is None or bad < least:
+            best, least = layout, bad
+        # A large drawing is read part by part, and would take long to be made several times.
+        if bad < CROSSED or len(picture.edges) > _MOST_TRIED:
+            break
+    assert best is not None
+    return best
+
+
+def _labelled(plan: _Plan, layout: Layout) -> tuple[Layout, float]:
+    """Return a layout with its labels where nothing runs through them, and how far that failed."""
+    threads = [
+        Thread(
+            route.points,
+            plan.across != route.hangs,
+            edge.pen / 2,
+            route.points[0 if edge.backward else -1],
+            route.label,
+        )
+        for edge, route in zip(plan.picture.edges, layout.routes, strict=True)
+    ]
+    titles = []
+    for box, corner in zip(layout.structure.boxes, layout.titles, strict=True):
+        cluster = plan.picture.clusters[box.cluster]
+        wide = cluster_width(cluster, box.part, box.parts)
+        if wide:
+            titles.append(Rectangle(corner.x, corner.y + 1, wide, _TITLE - 5))
+    labels, bad = placed(threads, layout.cards, titles, (layout.width, layout.height))
+    routes = tuple(
+        replace(route, label=label) for route, label in zip(layout.routes, labels, strict=True)
+    )
+    return replace(layout, routes=routes), bad
 
 
 # ----------------------------------------------------------------------------------------- the plan
@@ -153,8 +176,8 @@ class _Unit(NamedTuple):
 class _Plan:
     """Sizes, and the links of every level."""
 
-    def __init__(self, picture: Picture) -> None:
-        self.picture = picture
+    def __init__(self, picture: Picture, air: float = 1.0) -> None:
+        self.picture, self.air = picture, air
         self.structure = structure = structure_of(picture)
         self.across = picture.rankdir == "LR"
         self.faces = tuple(map(face_of, picture.cards))
@@ -323,7 +346,7 @@ class _Level:
         self.length = self.above = self.below = 0.0
         self.pad = 0.0
         self.title_width = 0.0
-        self.title_left = True
+        self.title_at = 0.0  # where it begins in the cross direction, from top to bottom
 
     def build(self) -> None:
         """Fill in everything."""
@@ -555,7 +578,9 @@ class _Level:
         """Return the smallest distance between two neighbours of a layer."""
         bends = self.keys[a] is None or self.keys[b] is None
         thin = not isinstance(self.keys[a], int) and not isinstance(self.keys[b], int)
-        return self.down[a] + self.up[b] + (_BENDS_APART if bends or thin else _APART)
+        return (
+            self.down[a] + self.up[b] + self.plan.air * (_BENDS_APART if bends or thin else _APART)
+        )
 
     def _wishes_before(self, node: int) -> list[float]:
         return [
@@ -649,7 +674,10 @@ class _Level:
             gaps[1] = self.pad + (0.0 if self.plan.across else _TITLE)
             gaps[-1] = self.pad
         widths = [max((self.size[node] for node in nodes), default=0.0) for nodes in self.layers]
-        gaps = [gap + min(60.0, 0.15 * drop) for gap, drop in zip(gaps, slopes, strict=True)]
+        gaps = [
+            self.plan.air * (gap + min(60.0, 0.15 * drop))
+            for gap, drop in zip(gaps, slopes, strict=True)
+        ]
         if self.place is not None and self.plan.across:
             missing = self.title_width + 2 * self.pad - sum(widths) - sum(gaps)
             if missing > 0:
@@ -724,10 +752,34 @@ class _Level:
             self.above += self.pad + (_TITLE if self.plan.across else 0.0)
             self.below += self.pad
             if not self.plan.across:
-                # The backbone enters where the title is: the title keeps to one side of it.
-                self.title_left = self.title_width + self.pad + 6 <= self.above
-                if not self.title_left:
-                    self.below = max(self.below, self.title_width + self.pad + 8)
+                self._set_title_aside()
+
+    def _set_title_aside(self) -> None:
+        """Let a title stand to the left or right of all lines that enter where it is."""
+        entering = [
+            self.cross[node] + shift
+            for link in self.links
+            if isinstance(link.start, tuple)
+            for node, shift in self._first_piece(link)
+        ]
+        left, right = min(entering, default=math.inf), max(entering, default=-math.inf)
+        # What would be needed at either side of the axis.
+        before, after = self.title_width + self.pad + 3 - left, right + 8 + self.title_width
+        after += self.pad
+        if before - self.above <= max(0.0, after - self.below):
+            self.above = max(self.above, before)
+            self.title_at = self.pad - 3 - self.above
+        else:
+            self.title_at = right + 8
+        self.below = max(self.below, self.title_at + self.title_width + self.pad)
+
+    def _first_piece(self, link: _Link) -> Iterable[tuple[int, float]]:
+        """Yield both ends of the first piece of a link: node, and how far from its middle."""
+        start, node = link.nodes[:2]
+        yield start, 0.0
+        shifts = [self.arrivals.get(edge, 0.0) for edge in self.plan.ending.get(id(link), ())]
+        for shift in shifts if len(link.nodes) == 2 and shifts else [0.0]:
+            yield node, self._offset(node, "in", link.source) + shift
 
 
 # -------------------------------------------------------------------------------------- small tools
@@ -830,8 +882,7 @@ def _assemble(plan: _Plan, levels: dict[int | None, _Level]) -> Layout:
             box = rectangle(main0, cross0 - level.above, level.length, wide)
             boxes.append(box)
             inset = level.pad - 3
-            axis = point(main0, cross0)
-            left = box.x + inset if level.title_left else axis.x + 8
+            left = box.x + inset if across else point(main0, cross0 + level.title_at).x
             titles.append(Point(left, box.y + inset - 4))
         for node, key in enumerate(level.keys):
             if not isinstance(key, int):

@@ -29,6 +29,7 @@ __all__ = [
     "Line",
     "Picture",
     "Rankdir",
+    "Strength",
     "swatch_card",
     "swatch_edge",
     "swatch_text",
@@ -441,7 +442,9 @@ class Picture:
         forward = [line.style for e in self.edges if not e.backward for line in e.lines]
         present.update(["value"] if "value" in forward else [])
         present.update(["rate"] if "orange" in forward else [])
-        present.update(["recurrent"] if any(edge.recurrent for edge in self.edges) else [])
+        # Where gradients are drawn, what goes back to the next step is one, too.
+        again = any(edge.recurrent and not edge.backward for edge in self.edges)
+        present.update(["recurrent"] if again else [])
         present.update(["heat"] if any(card.heat is not None for card in self.cards) else [])
         present.update(card.change for card in self.cards if card.change is not None)
         present.update(edge.change for edge in self.edges if edge.change is not None)

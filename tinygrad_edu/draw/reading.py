@@ -25,7 +25,8 @@ from tinygrad_edu.core.graph import SWEEPS, Leaf, Node, ancestors, reverse_sweep
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.draw.source import Sources, callee, keywords, operands, positional, word
-from tinygrad_edu.errors import DiagramError, describe_line
+from tinygrad_edu.draw.words import a_kind
+from tinygrad_edu.errors import DiagramError, describe_line, users_line
 from tinygrad_edu.nn.layers import Sequential
 from tinygrad_edu.nn.module import CALLS, Call, Module
 
@@ -362,7 +363,7 @@ class Reading:
         )
 
 
-def read(who: str, output: Any) -> Reading:
+def read(who: str, output: Any, expected: str = "a Tensor or a list of them") -> Reading:
     """Return the graph behind a tensor or several.
 
     Parameters
@@ -371,6 +372,8 @@ def read(who: str, output: Any) -> Reading:
         The function that asks, for errors.
     output : Tensor, or list or tuple of them
         What it was given.
+    expected : str
+        What the function takes, for errors.
 
     Raises
     ------
@@ -380,12 +383,13 @@ def read(who: str, output: Any) -> Reading:
         ``backward()`` has freed the graph.
     """
     outputs = output if isinstance(output, (list, tuple)) else (output,)
-    wrong = [type(each).__name__ for each in outputs if not isinstance(each, Tensor)]
+    wrong = [each for each in outputs if not isinstance(each, Tensor)]
     if wrong or not outputs:
-        found = f"a {wrong[0]}" if wrong else "an empty list"
+        found = a_kind(wrong[0]) if wrong else "an empty list"
+        inside = f"{found} in a {type(output).__name__}" if wrong and outputs is output else found
         raise DiagramError(
-            f"{who}: expected a Tensor or a list of them, got {found}\n"
-            "  fix: pass the loss, or another result"
+            f"{who}: expected {expected}, got {inside}\n  at {users_line()}\n"
+            "  fix: pass the loss, or another result that was computed of Tensors"
         )
     return Reading(outputs)
 

@@ -6,12 +6,13 @@ Knows: how a graph is drawn whose tensors are all numbers. Does not know: large 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.graph import Leaf, Node, reverse_sweep
+from tinygrad_edu.core.graph import Leaf, Node, reverse_sweep, turned
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.draw.cards import Cards, id_of
 from tinygrad_edu.draw.clusters import Clusters
@@ -23,6 +24,7 @@ from tinygrad_edu.mathematics import local_text, number, signed
 
 __all__ = ["is_scalar", "scalar_picture"]
 
+_FEW = 4  # results whose sum is written out
 _LONGEST = 28  # characters of a local derivative beside its number
 
 MOST = 60
@@ -120,9 +122,14 @@ def scalar_picture(cards: Cards) -> Drawn:
             edges.append(edge(root, card.id, 1.0 if sweep is not None else None))
     note = "On each edge: the value"
     if sweep is not None:
-        of = next((card.title for card, _ in cards.outputs()), "")
+        of = _sum([card.title for card, root in cards.outputs() if root is not None])
         note += f", and below it the gradient of {of} that comes back over it"
     return Picture(tuple(found), tuple(edges), clusters.made, note=f"{note}."), nodes
+
+
+def _sum(names: Sequence[str]) -> str:
+    """Return what a gradient is of: a result, or the sum of several, which is what was seeded."""
+    return " + ".join(names) if len(names) <= _FEW else f"the sum of all {len(names):,} results"
 
 
 def _value(value: Any) -> str:
@@ -130,20 +137,25 @@ def _value(value: Any) -> str:
     return "" if isinstance(value, Like) else number(np.asarray(value).item())
 
 
-def _with_slope(text: str, slope: float) -> str:
-    """Return the local derivative with its number, where it is short and says more."""
+def _with_slope(text: str, slope: complex) -> str:
+    """Return the local derivative with its number, where it is short and says more.
+
+    Of a complex one the number alone: gradients are multiplied with its conjugate.
+    """
+    if isinstance(slope, complex):
+        return f"×({number(slope)})"
     said = f"×{number(slope)}"
     if len(text) > _LONGEST or text.replace("(", "").replace(")", "") in ("", said):
         return said
     return f"{text} = {said[1:]}"
 
 
-def _slopes(reading: Reading) -> dict[tuple[Node, int], float]:
-    """Return the local derivative of each argument, as a number."""
-    found: dict[tuple[Node, int], float] = {}
+def _slopes(reading: Reading) -> dict[tuple[Node, int], complex]:
+    """Return the number that a gradient is multiplied with on its way to each argument."""
+    found: dict[tuple[Node, int], complex] = {}
 
     def watch(node: Node, i: int, cotangent: Any) -> None:
-        found[node, i] = cotangent.item()
+        found[node, i] = turned(cotangent).item()
 
     for node in reading.nodes:
         inputs = {up for up in node.upstream or () if up is not None}

@@ -6,8 +6,9 @@ What is cleaned here is still to be escaped by the rules of each format, which i
 from __future__ import annotations
 
 import re
+from typing import Any
 
-__all__ = ["LINE_LIMIT", "TOOLTIP_LIMIT", "clean", "clean_lines", "counted"]
+__all__ = ["LINE_LIMIT", "TOOLTIP_LIMIT", "a_kind", "clean", "clean_lines", "counted"]
 
 # Longer texts are cut with an ellipsis; the tooltip has room for the rest.
 LINE_LIMIT = 48
@@ -38,3 +39,11 @@ def clean_lines(text: str, limit: int = TOOLTIP_LIMIT) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """Return a number with its noun: ``1 leaf``, ``2,310 leaves``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def a_kind(value: Any) -> str:
+    """Return what a value is, for an error: ``a Tensor``, ``an ndarray``, ``None``."""
+    name = type(value).__name__
+    if value is None:
+        return "None"
+    return f"{'an' if name[0].lower() in 'aeiou' or name == 'ndarray' else 'a'} {name}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
+from string import Formatter
 
 from tinygrad_edu.mathematics.mathml import mathml
 
@@ -217,12 +218,18 @@ class _Writer:
     def _constant(self, node: ast.Constant) -> _Piece:
         value = node.value
         if isinstance(value, str):
-            said = words(value.format_map(_Texts(self.names)))
-            return _Piece(said.text, said.latex, _SUM, _SUM)
+            parts = [each for said in Formatter().parse(value) for each in self._said(*said[:2])]
+            text, latex = "".join(p.text for p in parts), "".join(p.latex for p in parts)
+            return _Piece(text, latex, _SUM, _SUM)
         if isinstance(value, (bool, int, float)):
             shown = f"{value:.4g}" if isinstance(value, float) else str(int(value))
             return _Piece(shown.replace("-", "−"), shown, _ATOM)
         raise UnreadableError(f"no sign for {value!r}")
+
+    def _said(self, before: str, name: str | None) -> list[Formula]:
+        """Return a piece of a statement in words, and the formula of the name that follows it."""
+        found = [words(before)] if before else []
+        return found if name is None else [*found, self.names.get(name) or words(name)]
 
     def _name(self, node: ast.Name) -> _Piece:
         found = self.names.get(node.id)
@@ -325,19 +332,24 @@ class _Writer:
         text, latex = pieces[0].text, pieces[0].latex
         for before, piece in pairwise(pieces):
             follows_number = before.text[-1:].isdigit() and before.text.replace(".", "").isdigit()
-            letter = piece.text[:1].isalpha() or piece.text[:1] == "√"
+            # Not so a variable called e: 2 e is read as twice the number.
+            letter = re.match(r"(?!e(?![A-Za-z]))[^\W\d_]|√", piece.text) is not None
             text += f" {piece.text}" if follows_number and letter else f" · {piece.text}"
             close = not piece.latex[:1].isdigit() and piece.latex[:1] != "-"
             latex += rf"\,{piece.latex}" if close else rf" \cdot {piece.latex}"
         return _Piece(text, latex, _PRODUCT)
 
     def _power(self, base: _Piece, exponent: _Piece) -> _Piece:
-        base = base.within(_ATOM)
+        base, exponent = base.within(_ATOM), _worked_out(exponent)
+        if exponent.text == "1":
+            return base
         small = exponent.text.replace(" ", "").replace("−", "-")
         latex = f"{base.latex}^{{{exponent.latex}}}"
         if re.fullmatch(r"-?\d+|[nk]|[nk][-+]\d", small):
             return _Piece(f"{base.text}{small.translate(SUPERSCRIPTS)}", latex, _POWER)
-        return _Piece(f"{base.text}^{exponent.within(_ATOM).text}", latex, _POWER)
+        # A variable of that name is not the number whose powers exp computes.
+        sign = "**" if base.text == "e" else "^"
+        return _Piece(f"{base.text}{sign}{exponent.within(_ATOM).text}", latex, _POWER)
 
     # ---- choices
 
@@ -431,14 +443,14 @@ class _Writer:
     )
 
 
-class _Texts(dict[str, str]):
-    """What stands for ``{name}`` in words."""
-
-    def __init__(self, names: Mapping[str, Formula]) -> None:
-        super().__init__({name: found.text for name, found in names.items()})
-
-    def __missing__(self, name: str) -> str:
-        return name
+def _worked_out(exponent: _Piece) -> _Piece:
+    """Return an exponent as a number, where it is one less or more than a number: 2 for 3 − 1."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ([−+]) 1", exponent.text)
+    if match is None:
+        return exponent
+    shown = f"{float(match[1]) + (1 if match[2] == '+' else -1):.4g}"
+    strength = _SIGN if shown.startswith("-") else _ATOM
+    return _Piece(shown.replace("-", "−"), shown, strength)
 
 
 def _known(found: Formula) -> _Piece:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -256,13 +256,14 @@ def _names(
     index: int,
     result: Formula,
     params: Mapping[str, Any] | None,
+    called: Callable[[str], Formula] = symbol,
 ) -> dict[str, Formula]:
     """Return what stands for each role but that of the gradient."""
     names = {RESULT: result}
     roles = row.arguments * len(arguments) if row.variadic else row.arguments
     for i, (role, name) in enumerate(zip(roles, arguments, strict=False)):
         if not row.variadic or i == index:
-            names[role] = symbol(name)
+            names[role] = called(name)
     for role, value in (params or {}).items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             names[role] = number_formula(value)
@@ -283,7 +284,8 @@ def local_text(
     found = local(row, index).settled(params)
     if found.expression is None:
         return "no gradient"
-    names = _names(row, arguments, index, symbol(result), params)
+    # A variable is called here as in the program, since the picture has cards of that name.
+    names = _names(row, arguments, index, Formula(result, ""), params, lambda n: Formula(n, ""))
     names[INCOMING] = _through(symbol(INCOMING), params)
     text = found.written(names).text
     if not found.factor:

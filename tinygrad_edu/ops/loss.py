@@ -381,7 +381,7 @@ softmax_cross_entropy = fused(
     _cross_entropy_composite,
     name="softmax_cross_entropy",
     doc="Cross-entropy of softmax(logits) against class numbers, one-hot rows or probabilities.",
-    formula="mean(-Σ t log softmax(z))",
+    formula="mean(-Σ t log softmax(logits)), t: labels",
     latex=r"-\frac{1}{N}\sum_n \sum_k t_{nk} \log \mathrm{softmax}(z_n)_k",
     pattern="scale",
     signature="(n,k),(n)->()",
