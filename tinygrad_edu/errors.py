@@ -192,13 +192,25 @@ def line_of(code: CodeType, lasti: int) -> tuple[str, int]:
     return code.co_filename, line
 
 
+NO_LINE = "unknown line"
+"""What stands where a line of the user would, if there is none."""
+
+_COMMAND = "tinygrad-edu"  # the script that an installation makes, as pyproject.toml names it
+
+
 def describe_line(code: CodeType | None, lasti: int) -> str:
-    """Return ``file.py:12: text of the line`` for an instruction, or ``unknown line``."""
-    if code is None or code.co_filename.startswith("<frozen"):  # Python's own, as in python -m
-        return "unknown line"
+    """Return ``file.py:12: text of the line`` for an instruction, or ``unknown line``.
+
+    Python's own lines, as in ``python -m``, and those of the package's command are not the user's.
+    """
+    if code is None or code.co_filename.startswith("<frozen"):
+        return NO_LINE
     filename, number = line_of(code, lasti)
-    text = linecache.getline(filename, number).strip()
     folder, name = os.path.split(filename)
+    # On Windows the script is a file in an archive, which is the executable.
+    if name == _COMMAND or os.path.basename(folder) == f"{_COMMAND}.exe":
+        return NO_LINE
+    text = linecache.getline(filename, number).strip()
     if os.path.basename(folder).startswith("ipykernel_"):
         name = "notebook cell"  # the kernel's own name for it is a number that says nothing
     return f"{name}:{number}" + (f": {text}" if text else "")

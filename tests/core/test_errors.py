@@ -539,6 +539,18 @@ def test_a_line_whose_text_is_not_known_is_told_by_its_number():
     assert describe_line(compile("y = 1", "<frozen runpy>", "exec"), 0) == "unknown line"
 
 
+@pytest.mark.parametrize(
+    "script", ["/env/bin/tinygrad-edu", "/Scripts/tinygrad-edu.exe/__main__.py"]
+)
+def test_the_script_of_the_package_is_no_line_of_the_user(script):
+    assert describe_line(compile("y = 1", script, "exec"), 0) == "unknown line"
+
+
+@pytest.mark.parametrize("own", ["/tinygrad-edu/net.py", "/x/tinygrad-edu.py", "/app/__main__.py"])
+def test_a_file_of_the_user_in_a_folder_of_that_name_is(own):
+    assert describe_line(compile("y = 1", own, "exec"), 10**6) == f"{Path(own).name}:1"
+
+
 def test_a_line_of_a_notebook_is_told_by_its_place_in_the_cell():
     code = compile("\ny = w * 2.0", str(Path("ipykernel_12", "3456.py")), "exec")
     scope = {"w": leaf(1.0)}

@@ -1,13 +1,15 @@
 """A small change pushed through a graph."""
 
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from tinygrad_edu import Tensor, nn
+from tinygrad_edu import Function, Tensor, nn, relu
+from tinygrad_edu.core.op import OPS
 from tinygrad_edu.errors import ExplanationError, FreedGraphError
 from tinygrad_edu.explain.delta import delta
 
@@ -106,6 +108,119 @@ def test_modules_with_fused_rows_are_computed_again():
     assert found.best.central_error < 1e-5 * max(1.0, abs(found.derivative))
 
 
+class TwoForThree(Function):
+    """A cube whose derivative is said to be 2 x²."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 2 * x**2
+
+
+@pytest.mark.parametrize("call", [np.abs, lambda k: np.maximum(k, 0), relu])
+def test_a_kink_is_told_with_both_slopes_and_what_the_rules_give(call):
+    k = leaf("k", [0.0, 1.0])
+    found = delta(call(k).sum(), k, 0.1, at=0)
+    assert found.finding.verdict == "kink"
+    sides = found.finding.left, found.finding.right
+    assert sides == pytest.approx((-1 if call is np.abs else 0, 1))
+    assert "A smaller" not in found.text
+    given = "the slope on the left" if call is relu else "the mean of the two"
+    left = "−1" if call is np.abs else "0"
+    assert (
+        f"is {left} on the left and +1 on the right; what the rules give is {given}" in found.text
+    )
+    assert "A smaller" not in found.html
+
+
+def test_a_gradient_beside_a_kink_that_is_no_slope_of_either_side_is_wrong():
+    k = leaf("k", 0.0)
+    row = OPS["absolute"]
+    wrong = replace(row, factors=(3.0,), rules=(lambda g, _y, _x: g * 3,), jvp=None)
+    text = delta(wrong(k), k).text
+    assert "not even between the two, so a rule on the way is wrong" in text
+
+
+def test_an_error_that_does_not_fall_is_that_of_a_wrong_rule():
+    x = leaf("x", 2.0)
+    found = delta(TwoForThree.apply(x), x, 0.1)
+    assert found.finding.verdict == "wrong"
+    assert found.finding.slope == pytest.approx(12.0, rel=1e-6)
+    end = found.text.splitlines()[-1]
+    assert "is 8 by the rules, and the error does not fall with Δ: the quotients come to 12" in end
+    assert "stays 4 away. A rule on the way is wrong." in end
+    assert "A smaller" not in end
+
+
+def test_a_gradient_that_is_no_derivative_by_design_is_said_to_be():
+    x = leaf("x", 2.0)
+    found = delta(OPS["gradient_reversal"](x) * 3.0, x)
+    assert found.finding.verdict == "by design"
+    assert "That is by design (gradient_reversal: " in found.text
+
+
+def test_where_there_is_no_number_there_is_nothing_to_compare():
+    x = leaf("x", -1.0)
+    with np.errstate(invalid="ignore"):
+        y = np.log(x)
+    found = delta(y, x)
+    assert found.finding.verdict == "not compared"
+    assert "nan or infinite" in found.text
+
+
+CURVED = {
+    "at a minimum": (lambda x: x * x, 0.0),
+    "large numbers": (np.square, 1e6),
+    "small numbers": (lambda x: 1e-9 * x * x, 1e-3),
+    "steep": (lambda x: np.sin(100 * x), 0.3),
+    "a kink near by": (lambda x: np.abs(x), 0.03),
+    "smooth at 0": (lambda x: np.abs(x) ** 1.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_what_is_smooth_has_an_error_that_falls(name):
+    call, at = CURVED[name]
+    x = leaf("x", at)
+    found = delta(call(x), x)
+    assert found.finding.verdict in ("falls", "falls and rises")
+    assert "A smaller Δ comes closer to it" in found.text
+    rises = found.trials[-1].error > min(trial.error for trial in found.trials)
+    assert ("rounding is all that is left" in found.text) == rises
+
+
+STRAIGHT = {
+    "through large numbers": (lambda x: (x * 3.0 + 1e8) - 1e8, 2.0),
+    "no slope": (lambda x: x * 0.0 + 5.0, 2.0),
+    "at a large number": (lambda x: x / 3.0, 1e9),
+    "single precision": (lambda x: x * np.float32(1.1), np.float32(0.7)),
+}
+
+
+@pytest.mark.parametrize("name", STRAIGHT)
+def test_what_is_straight_is_said_to_be(name):
+    call, at = STRAIGHT[name]
+    x = leaf("x", at)
+    found = delta(call(x), x)
+    assert found.finding.verdict == "straight", found.text
+    assert "only rounding" in found.text
+    assert "A smaller" not in found.text
+
+
+def test_elements_that_change_too_are_counted():
+    v, A = leaf("v", [1.0, 2.0, 3.0]), np.array([[2.0, 1.0, 2.0], [3.0, 1.0, 5.0]])
+    loss = (A * v + 2.0).sum()
+    found = delta(loss, v, 0.1)
+    assert [change.others for change in found.changes] == [0, 1, 1, 0]
+    assert "add1[1, 2] = multiply1 + 2  (and 1 more)" in found.text
+    assert "loss = Σ add1  (and" not in found.text
+
+
 class Counter(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -156,14 +271,29 @@ def test_names_are_escaped():
     [
         (lambda y, _: delta(y, leaf("v", 1.0)), "does not depend on that tensor"),
         (lambda y, _: delta(y, 3.0), "does not depend on a float"),
-        (lambda y, w: delta(y, w, 0.0), "a change of 0.0 shows nothing"),
-        (lambda y, w: delta(y, w, math.nan), "a change of nan shows nothing"),
+        (lambda y, w: delta(y, w, 0.0), "a change of 0 shows nothing"),
+        (lambda y, w: delta(y, w, math.nan), "delta is to be a finite number, and is nan"),
+        (lambda y, w: delta(y, w, "x"), "delta is to be a finite number, and is a str"),
+        (lambda y, w: delta(y, w, np.ones(2)), r"and is an ndarray of shape \(2,\)"),
+        (lambda y, _: delta(y, np.ones(2)), r"does not depend on an ndarray of shape \(2,\)"),
+        (lambda y, w: delta(y, w, at=0.5), r"at=0.5 is no element of w"),
         (lambda y, w: delta(y, w, at=2), "at=2 is no element of w"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(call, words):
-    with pytest.raises(ExplanationError, match=words):
+    with pytest.raises(ExplanationError, match=words) as refused:
         call(*neuron()[:2])
+    assert str(refused.value).startswith("delta: ")
+    assert "\n  at test_delta.py:" in str(refused.value)
+    assert "\n  fix: " in str(refused.value)
+
+
+def test_nothing_can_be_changed_where_there_are_no_elements():
+    e = leaf("e", np.zeros((0, 3)))
+    with pytest.raises(ExplanationError, match=r"e has no elements, its shape is \(0, 3\)"):
+        delta(e.sum(), e)
+    with pytest.raises(ExplanationError, match="the output has no elements"):
+        delta(e * 2.0, e)
 
 
 def test_a_freed_graph_is_refused():

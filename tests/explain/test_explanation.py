@@ -233,6 +233,94 @@ def test_the_paths_of_arrays_add_up_to_the_gradient() -> None:
     assert sum(path.value for path in found.paths) == pytest.approx(w.grad[1, 2])
 
 
+def test_the_factors_of_a_path_are_shown_where_its_elements_can_be_followed() -> None:
+    x = np.array([[1.0, 2.0]])
+    w = leaf([[0.1], [0.2]], "w")
+    h = np.tanh(np.matmul(x, w))
+    loss = np.square(h - 1.0)
+    found = explain(loss, w, at=(1, 0))
+    (path,) = found.paths
+    (chain,) = path.chains
+    slopes = [2 * (h.item() - 1), 1.0, 1 - h.item() ** 2, 2.0]
+    assert chain.factors == pytest.approx(slopes)
+    assert chain.product == pytest.approx(np.prod(slopes)) == pytest.approx(path.value)
+    ((worked_out, printed),) = products_in(found.text)
+    assert worked_out == pytest.approx(printed, rel=2e-3)
+    assert "loss ← subtract1 ← h ← matmul1 ← w[1, 0]: (−1.076) · 1 · " in found.text
+
+
+def test_a_path_over_few_elements_is_told_for_each_of_them() -> None:
+    v, A = leaf([1.0, 2.0, 3.0], "v"), np.array([[2.0, 1.0, 2.0], [3.0, 1.0, 5.0]])
+    loss = (A * v + 2.0).sum()
+    text = explain(loss, v).text
+    assert "loss ← add1 ← multiply1 ← v: +7, the sum of 2 ways over elements:" in text
+    assert "loss ← add1[0, 2] ← multiply1[0, 2] ← v[2]: 1 · 1 · 2 = +2" in text
+    assert "loss ← add1[1, 2] ← multiply1[1, 2] ← v[2]: 1 · 1 · 5 = +5" in text
+
+
+def test_a_path_over_many_elements_begins_with_the_sum_over_them() -> None:
+    v = leaf(0.5, "v")
+    loss = np.square(v * np.arange(20.0)).sum()
+    found = explain(loss, v)
+    (path,) = found.paths
+    assert path.chains == ()
+    assert path.sum is not None
+    assert path.sum.count == 20
+    assert "over the elements of multiply1 gradient times slope: (+" in found.text
+    assert "(16 more: +" in found.text
+    assert path.sum.rest + sum(t.product for t in path.sum.terms) == pytest.approx(path.value)
+
+
+@pytest.mark.parametrize("seed", [3.0, -0.5])
+def test_a_seed_is_a_factor_of_the_path(seed: float) -> None:
+    x = leaf(2.0, "x")
+    y = np.exp(x * 0.5)
+    found = explain(y, x, seed=seed)
+    ((worked_out, printed),) = products_in(found.text)
+    assert worked_out == pytest.approx(printed, rel=2e-3)
+    assert printed == pytest.approx(seed * 0.5 * np.exp(1.0), rel=1e-3)
+
+
+def test_rows_that_are_no_products_show_no_factors() -> None:
+    x = leaf([3.0, 4.0], "x")
+    found = explain(np.square(OPS["gradient_reversal"](x)).sum(), x)
+    for worked_out, printed in products_in(found.text):
+        assert worked_out == pytest.approx(printed)
+
+
+def test_a_tensor_that_is_two_arguments_says_which() -> None:
+    o = leaf(2.0, "o")
+    y = o * o
+    z = y * o
+    text = explain(z, o).text
+    assert "z ← y ← o (as the 1st argument): 2 · 2 = +4" in text
+    assert "z ← y ← o (as the 2nd argument): 2 · 2 = +4" in text
+    assert "z ← o: +4" in text  # y * o has it once
+    heads = [head for head in stories(explain(y).text) if head.startswith("Back to")]
+    assert heads == ["Back to o, as the 1st argument", "Back to o, as the 2nd argument"]
+    row = leaf([2.0], "row")
+    assert "row (as the 3rd argument)" in explain(np.concatenate([row] * 3).sum(), row).text
+
+
+def test_an_operation_is_told_at_one_element() -> None:
+    v = leaf([1.0, 2.0, 3.0], "v")
+    u = v * v
+    for at, place in ((None, 0), (2, 2)):
+        text = explain(u, at=at).text
+        assert f"∂L/∂u[{place}] = +1" in text
+        assert f"∂u/∂v = v, which is {place + 1} at u[{place}]" in text
+        assert f"∂L/∂v[{place}] = +{2 * (place + 1)}" in text
+
+
+def test_a_sum_over_a_broadcast_axis_is_written_out_up_to_nine_terms() -> None:
+    b = leaf([0.0, 0.0], "b")
+    for count, shown in ((9, 9), (10, 4)):
+        a = np.ones((count, 2))
+        text = explain(np.add(a, b)).text
+        assert text.count("(+1) · 1") == shown
+        assert ("more" in text) == (count == 10)
+
+
 def test_broadcasting_is_told() -> None:
     rng = np.random.default_rng(0)
     a, b = leaf(rng.normal(size=(100, 10)), "a"), leaf(rng.normal(size=10), "b")
@@ -314,8 +402,58 @@ def test_a_kink_is_called_one() -> None:
     x = leaf([0.0, 1.0], "x")
     text = explain(te.relu(x), at=0).text
     assert "here is a kink: the slope is 0 on the left and +1 on the right" in text
-    assert "Where there is no derivative: 0 at 0." in text
+    assert "Where relu has no derivative: 0 at 0." in text
     assert "DISAGREES" not in text
+
+
+AT_KINKS = {
+    "absolute": (lambda x: np.abs(x), [0.0, 1.0], 0, -1, 1, "0"),
+    "maximum": (lambda x: np.maximum(x, 0), [0.0, 1.0], 0, 0, 1, "+0.5"),
+    "max": (lambda x: 2 * x.max(), [1.0, 1.0, 0.0], 1, 0, 2, "+1"),
+    "clip": (lambda x: 3 * np.clip(np.abs(x), 0, 9), [0.0], 0, -3, 3, "0"),
+}
+
+
+@pytest.mark.parametrize("name", AT_KINKS)
+@pytest.mark.parametrize("towards", ["leaf", "row"])
+def test_a_kink_is_called_one_where_the_gradient_is_the_mean_of_its_sides(
+    name: str, towards: str
+) -> None:
+    call, values, at, left, right, given = AT_KINKS[name]
+    x = leaf(values, "x")
+    y = call(x).sum() if towards == "leaf" else call(x)
+    text = explain(y, x, at=at).text
+    sides = f"the slope is {te.mathematics.signed(left)} on the left and +{right} on the right"
+    assert f"here is a kink: {sides}, and {given}, the mean of the two, is what" in text
+    assert "agrees" not in text
+    assert re.search(r"Where \w+ has no derivative: ", text)
+
+
+@pytest.mark.parametrize(
+    ("call", "at"),
+    [
+        (lambda x: x * x, 0.0),
+        (lambda x: np.abs(x) ** 1.5, 0.0),
+        (lambda x: np.cosh(300 * x), 0.0),
+        (lambda x: np.sin(1000 * x), 0.0),
+        (lambda x: te.relu(x), 1e-3),
+        (lambda x: (1e6 + x) ** 2 - x * x, 2.0),
+        (lambda x: np.exp(x - 700.0), 700.0),
+    ],
+)
+def test_what_bends_is_no_kink(call: Any, at: float) -> None:
+    x = leaf(at, "x")
+    found = explain(call(x), x)
+    assert found.check is not None
+    assert found.check.verdict == "agrees", found.text
+
+
+def test_a_complex_number_has_a_kink_along_an_axis() -> None:
+    z = leaf(0j, "z")
+    text = explain(np.abs(z), z).text
+    assert "here is a kink: along the real axis, the slope is −1 on the left and +1" in text
+    w = leaf(1 + 0j, "w")
+    assert "kink: along the imaginary axis" in explain(np.abs(np.imag(w)), w).text
 
 
 def test_a_gradient_that_is_wrong_beside_a_kink_is_not_excused() -> None:
@@ -348,6 +486,71 @@ def test_complex_numbers_have_the_gradient_that_users_know() -> None:
     assert found.check is not None
     assert found.check.verdict == "agrees"
     assert found.check.slope == pytest.approx(z.grad[place])
+
+
+Z, X = [1 + 2j, -0.5 + 1j], [1.0, 2.0]
+COMPLEX = {
+    "holomorphic": (Z, lambda z: np.abs(z * z * np.exp(z)).sum()),
+    "parts": (Z, lambda z: (np.imag(z * z) + np.real(z) + np.angle(z)).sum()),
+    "matmul": (Z, lambda z: np.abs(np.array([[1 + 1j, 2.0], [0.5j, 1 - 1j]]) @ z).sum()),
+    "conjugate": (Z, lambda z: np.abs(np.conj(z) * (1 + 1j) + z).sum()),
+    "from a real one": (X, lambda x: np.abs(np.exp(1j * x) * (2 + 1j) - 1).sum()),
+    "broadcast": (Z, lambda z: np.imag(z * np.array([[1 + 2j, 3.0], [-1j, 0.5]])).sum()),
+}
+
+
+def products_in(text: str) -> list[tuple[complex, complex]]:
+    """Return the products that a text prints, worked out, each beside what it says they are."""
+    found = []
+    for line in text.splitlines():
+        left, _, right = line.rpartition(" = ")
+        if " · " not in left or "Δ" in left:
+            continue
+        head = left.rpartition(": ")[2]
+        real = head.startswith("the real part of ")
+        terms = re.split(r" \+ (?=\()", head.removeprefix("the real part of "))
+        values = []
+        for term in terms:
+            value = 1 + 0j
+            for factor in term.split(" · "):
+                value *= numeral(factor)
+            values.append(value)
+        printed = re.match(NUMBER, right)
+        assert printed is not None, line
+        total = sum(values)
+        found.append((total.real if real else total, numeral(printed[0])))
+    return found
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_products_of_complex_numbers_are_true_as_printed(name: str) -> None:
+    values, call = COMPLEX[name]
+    z = leaf(values, "z")
+    y = call(z)
+    told = 0
+    for place in range(2):
+        found = explain(y, z, at=place)
+        for worked_out, printed in products_in(found.text):
+            assert worked_out == pytest.approx(printed, rel=2e-3, abs=1e-3), found.text
+            told += 1
+        assert found.incoming is not None
+        assert sum(path.value for path in found.paths) == pytest.approx(found.incoming.value)
+    assert told
+
+
+def test_the_chain_of_complex_numbers_has_conjugates_in_brackets() -> None:
+    c = leaf(1 + 2j, "c")
+    square = c * c
+    r = np.abs(square)
+    text = explain(r, c).text
+    assert "c (as the 1st argument): (−0.6 + 0.8i) · (1 − 2i) = (1 + 2i)" in text
+    assert "these are the conjugates of the local derivatives" in text
+    slopes = "(r(c + Δ) − r(c − Δ)) / 2Δ + i · (r(c + iΔ) − r(c − iΔ)) / 2Δ = (2 + 4i) for Δ"
+    assert slopes in text
+    assert "∂r/∂square = sign(square) = sign(−3 + 4i) = −0.6 + 0.8i" in explain(r).text
+    told = explain(square, seed=-0.6 + 0.8j).text
+    assert "∂square/∂c = c = 1 + 2i" in told
+    assert "gradient times the conjugate of the slope: (−0.6 + 0.8i) · (1 − 2i) = (1 + 2i)" in told
 
 
 def test_a_result_that_is_no_scalar_stands_for_its_sum() -> None:
@@ -461,3 +664,31 @@ def test_errors_teach() -> None:
 def test_a_leaf_alone_is_its_own_output() -> None:
     found = explain(leaf(2.0, "x"))
     assert "It is the output: by itself it changes at the rate 1." in found.text
+
+
+def test_names_of_greek_letters_are_written_alike_everywhere() -> None:
+    beta = leaf([1.0, 2.0], "beta")
+    g = (beta * 3.0).sum()
+    for found in (explain(g, beta), explain(beta * 3.0)):
+        told = [line for line in found.text.splitlines() if "Made at" not in line]
+        assert "beta" not in "\n".join(told)
+        assert "β" in told[0] + told[1] + told[2]
+
+
+def test_a_tensor_without_elements_is_told_as_such() -> None:
+    e = leaf(np.zeros((0, 3)), "e")
+    doubled = e * 2.0
+    loss = doubled.sum()
+    assert "None: it has no elements." in explain(loss, e).text
+    assert "doubled has no elements" in explain(loss).text
+    assert "e has no elements" in explain(doubled).text
+    with pytest.raises(ExplanationError, match=r"no element of e(.|\n)*there are no elements"):
+        explain(loss, e, at=(0, 0))
+
+
+def test_of_a_line_that_is_not_known_nothing_is_said() -> None:
+    x = leaf(0.5, "x")
+    scope = {"x": x}
+    exec(compile("y = x * 2", "/usr/bin/tinygrad-edu", "exec"), scope)
+    assert "Made at" not in explain(scope["y"]).text
+    assert "unknown" not in explain(scope["y"]).text

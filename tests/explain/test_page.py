@@ -315,6 +315,102 @@ def test_hostile_names_stay_text(opened):
     assert page.evaluate("document.querySelectorAll('img, svg svg, script').length") == 2
 
 
+ARROWS = """(() => {
+  const seen = e => getComputedStyle(e).display !== 'none';
+  const found = [];
+  for (const g of document.querySelectorAll('g.edge')) {
+    const heads = [...g.querySelectorAll('polygon')].filter(seen);
+    const lines = [...g.querySelectorAll('path')].filter(seen);
+    const [x, y] = heads[0].getAttribute('points').split(' ')[0].split(',').map(Number);
+    const near = [...document.querySelectorAll('g.node')].find(n => {
+      const r = n.querySelector('rect').getBBox(), right = r.x + r.width, low = r.y + r.height;
+      return x >= r.x - 1.5 && x <= right + 1.5 && y >= r.y - 1.5 && y <= low + 1.5;
+    });
+    found.push([heads.length, lines.length, g.classList.contains('g'), near ? near.id : '']);
+  }
+  return found;
+})()"""  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["neuron", "two_layers", "convolution", "lstm"])
+def test_arrows_turn_round_when_the_gradient_has_come(opened, name):
+    page = opened(neuron()[0] if name == "neuron" else NETS[name]())
+    ahead = page.evaluate(ARROWS)
+    page.press("End")
+    back = page.evaluate(ARROWS)
+    for (heads, lines, gradient, target), (_, _, come, end) in zip(ahead, back, strict=True):
+        assert (heads, lines, gradient) == (1, 1, False)
+        assert target
+        assert end
+        assert (end != target) == come  # where no gradient flows, the arrow stays
+    assert any(come for _, _, come, _ in back)
+    page.press("ArrowLeft")
+    assert [row[2] for row in page.evaluate(ARROWS)] != [row[2] for row in back]
+
+
+def test_the_picture_begins_as_wide_as_the_window_if_its_texts_stay_legible(opened, page):
+    smallest = """(svg => Math.min(...[...svg.querySelectorAll('[font-size]')].map(t =>
+      t.getAttribute('font-size') * svg.getScreenCTM().a)))(document.querySelector('#graph svg'))"""
+    cut = "(g => g.scrollWidth > g.clientWidth)(document.getElementById('graph'))"
+    opened(two_layers())
+    drawn = page.evaluate("document.querySelector('#graph svg').viewBox.baseVal.width")
+    just = round(0.92 * drawn)  # texts of size 10 are 9.2 pixels then
+    for width in (1400, just, round(0.85 * drawn), 400):
+        page.emulate(width, 900)
+        opened(two_layers())
+        fits = page.evaluate("document.getElementById('fit').ariaPressed") == "true"
+        assert fits == (width >= just)
+        assert page.evaluate(smallest) >= 8.95
+        assert fits == (not page.evaluate(cut))
+        page.evaluate("document.getElementById('graph').classList.add('fit')")
+        assert fits == (page.evaluate(smallest) >= 8.95)
+    assert not fits
+    opened(two_layers(), "#5")
+    now = page.evaluate("document.querySelector('g.now').getBoundingClientRect().toJSON()")
+    assert now["left"] >= 0  # else it is scrolled to the card of the step
+    assert now["right"] <= 400
+
+
+def test_formulas_of_a_step_are_typeset_alike(opened):
+    page = opened(two_layers(), "#9999")
+    counts = page.evaluate(
+        "[...document.querySelectorAll('#about li')].map(li =>"
+        " [li.querySelectorAll('mfrac').length, li.textContent.replace(/[^∂]/g, '').length])"
+    )
+    assert len(counts) == 2
+    for fractions, signs in counts:
+        assert fractions == signs / 2  # each stands above and below a line
+    arrives = "document.querySelectorAll('#about p')[0].querySelectorAll('mfrac').length"
+    assert page.evaluate(arrives) == 1
+
+
+def test_what_is_said_of_arrays_names_the_elements(opened):
+    w = Tensor([[1.0, -2.0], [0.5, 3.0]], requires_grad=True, name="w")
+    y = (w * np.array([1.0, 2.0])).sum()
+    page = opened(y, "#9999")
+    assert page.texts("#said") == [
+        "multiply1[0, 0]: +1 arrives, the largest of its gradient; "
+        "handed on, of each the largest: to w[0, 1] +2"
+    ]
+    assert "to w[0, 1], the largest of w: " in page.texts("#about")[0]
+
+
+def test_the_seed_that_was_given_is_what_the_backward_pass_begins_with(opened):
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = x * 2.0
+    page = opened(y, "#2", seed=[3.0, 0.5])
+    assert page.texts("#said") == [
+        "The backward pass begins: the gradient of y is [3, 0.5], the seed."
+    ]
+
+
+def test_a_graph_without_elements_has_a_page(opened):
+    e = Tensor(np.zeros((0, 3)), requires_grad=True, name="e")
+    page = opened((e * 2.0).sum())
+    told = page.evaluate(WALK)
+    assert "multiply1: it has no elements, so nothing arrives." in [said for _, said in told]
+
+
 def test_the_page_forbids_itself_any_request(opened):
     page = opened(neuron()[0])
     found = page.evaluate(

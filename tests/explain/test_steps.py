@@ -1,5 +1,7 @@
 """The steps of a sweep: their order, their numbers, and how they are worded."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from tinygrad_edu.draw.reading import read
 from tinygrad_edu.errors import DiagramError, FreedGraphError, GradientError
 from tinygrad_edu.explain.page import explain_html
 from tinygrad_edu.explain.steps import forward_steps, steps
+from tinygrad_edu.mathematics import number
 
 
 def leaf(name, value):
@@ -84,14 +87,120 @@ def test_where_one_product_is_the_whole_its_factors_multiply_to_it():
             assert each.local * each.incoming == pytest.approx(each.value)
 
 
-def test_a_longer_sum_of_products_is_not_told_as_one():
+def numeral(text):
+    """Return a number as it is printed."""
+    plain = text.strip("()").replace("−", "-")
+    return complex(re.sub(r" ([+-]) ", r"\1", plain).replace("i", "j") if "i" in plain else plain)
+
+
+def worked_out(sum_of_products):
+    """Return what a printed sum of products comes to."""
+    total = 0
+    for term in re.split(r" \+ (?=\()", sum_of_products):
+        value = 1
+        for factor in term.split(" · "):
+            value *= numeral(factor)
+        total += value
+    return total
+
+
+def test_a_longer_sum_of_products_is_written_out():
     rng = np.random.default_rng(0)
     w, b = leaf("w", rng.normal(size=(3, 2))), leaf("b", np.zeros(2))
     y = rng.normal(size=(6, 3)) @ w + b
     (add, matmul) = steps(y.sum())[1:]
-    assert add.contributions[1].local is None
-    assert "∂y/∂b = 1, times the gradient, summed = +6" in str(add)
-    assert matmul.contributions[0].local is None
+    to_b, to_w = add.contributions[1], matmul.contributions[0]
+    assert (to_b.local, to_w.local) == (None, None)
+    assert "∂y/∂b = 1, times the gradient, summed over 6 elements of y: (+1) · 1 + " in str(add)
+    for each, step in ((to_b, add), (to_w, matmul)):
+        printed = re.search(r"elements of \w+: (.*) = (\S+) \(complete\)", str(each))
+        assert printed is not None, str(each)
+        assert worked_out(printed[1]) == pytest.approx(each.value, rel=1e-3)
+        assert numeral(printed[2]) == pytest.approx(each.value, rel=1e-3)
+        assert all(term.place[1] == each.element[-1] for term in each.sum.terms), step
+
+
+def test_the_elements_of_a_step_are_told_apart():
+    v, A = leaf("v", [1.0, 2.0, 3.0]), np.array([[2.0, 1.0, 2.0], [3.0, 1.0, 5.0]])
+    text = str(steps((A * v + 2.0).sum())[-1])
+    assert "arrives  ∂sum1/∂multiply1[0, 0] = +1" in text
+    assert (
+        "to v[2], the largest of v: ∂multiply1/∂v = A, times the gradient, summed over "
+        "multiply1[0, 2] and multiply1[1, 2]: (+1) · 2 + (+1) · 5 = +7 (complete)"
+    ) in text
+
+
+def test_a_factor_is_that_of_the_element_that_is_named():
+    x = leaf("x", [0.1, 2.0, -1.0])
+    y = np.square(np.tanh(x))
+    _, last = steps(y, seed=np.array([4.0, 5.0, 0.2]))
+    (to_x,) = last.contributions
+    assert to_x.element != last.element
+    k = to_x.element[0]
+    assert f"to x[{k}], the largest of x: " in str(last)
+    assert f", there {number(1 - np.tanh(x.numpy()[k]) ** 2)}, times " in str(last)
+    assert f" of tanh1[{k}] = " in str(last)
+
+
+def test_one_tensor_that_is_two_arguments_says_which():
+    c = leaf("c", 2.0)
+    text = str(steps(c * c)[0])
+    assert "to c, as the 1st argument: " in text
+    assert "to c, as the 2nd argument: " in text
+
+
+def test_the_chain_rule_of_complex_numbers_is_true_as_printed():
+    c = leaf("c", 1 + 2j)
+    square = c * c
+    _, step = steps(np.abs(square))
+    wanted = "∂square/∂c = c = 1 + 2i, its conjugate 1 − 2i, times (−0.6 + 0.8i) = (1 + 2i)"
+    assert str(step).count(wanted) == 2
+    for build in (
+        lambda z: np.imag(z) * 3.0,
+        np.angle,
+        lambda z: np.abs(np.conj(z) * (1 + 1j)),
+        lambda z: np.abs(np.exp(z.real * (2 + 1j)) - 1),
+    ):
+        for each in (c for step in steps(build(leaf("z", 1 - 0.5j))) for c in step.contributions):
+            if each.local is None:
+                continue
+            product = each.local * each.incoming
+            real = "of which the real part" in str(each)
+            assert (product.real if real else product) == pytest.approx(each.value), str(each)
+            slope = np.conj(each.slope) if "its conjugate" in str(each) else each.slope
+            assert slope == pytest.approx(each.local)
+
+
+@pytest.mark.parametrize(
+    ("call", "slope"), [(np.imag, -1j), (np.angle, -1j / (3 + 4j)), (np.abs, 0.6 + 0.8j)]
+)
+def test_the_stated_slope_by_a_complex_number_is_the_number_beside_it(call, slope):
+    (step,) = steps(call(leaf("z", 3 + 4j)))
+    assert step.contributions[0].slope == pytest.approx(slope)
+
+
+def test_names_of_greek_letters_are_written_alike():
+    beta = leaf("beta", 2.0)
+    text = str(steps(beta * 3.0)[0]).partition("\n")
+    assert "beta" not in text[2]
+    assert "= β · 3" in text[0]
+    assert "to β: " in text[2]
+
+
+def test_a_tensor_without_elements_has_steps():
+    e = leaf("e", np.zeros((0, 3)))
+    first, second = steps((e * 2.0).sum())
+    assert first.contributions == second.contributions == ()
+    assert "arrives  nothing: it has no elements" in str(second)
+    assert str(steps(e * 2.0)[0])
+    assert [step.value for step in forward_steps(e * 2.0)] == ["[]"]
+
+
+def test_of_a_line_that_is_not_known_nothing_is_said():
+    scope = {"x": leaf("x", 2.0)}
+    exec(compile("y = x * 3.0", "/usr/bin/tinygrad-edu", "exec"), scope)
+    for told in (*steps(scope["y"]), *forward_steps(scope["y"])):
+        assert "(multiply)" in str(told)
 
 
 def test_a_row_that_no_gradient_reaches_has_no_step():

@@ -6,17 +6,30 @@ runs. Read ``check.py`` next, which asks whether the numbers are right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.graph import Node, project
+from tinygrad_edu.core.graph import Node, project, turned
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.draw.reading import Reading, Sweep
 
-__all__ = ["Path", "Sum", "Term", "count_paths", "paths", "pulled", "terms"]
+__all__ = [
+    "FEW",
+    "Chain",
+    "Path",
+    "Sum",
+    "Term",
+    "conjugated",
+    "count_paths",
+    "known",
+    "paths",
+    "plain",
+    "pulled",
+    "terms",
+]
 
 Array = np.ndarray[Any, Any]
 Index = tuple[int, ...]
@@ -24,6 +37,9 @@ Step = tuple[Node, int]
 
 FEW = 64
 """Results of so few elements are asked one element at a time."""
+
+IN_FULL = 9
+"""Sums of at most so many terms are listed in full."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,26 @@ class Sum:
 
 
 @dataclass(frozen=True)
+class Chain:
+    """One way from an element of a node to an element of the output, as a product.
+
+    Parameters
+    ----------
+    places : tuple of tuple of int
+        The elements on it, of the node itself first, of the output last.
+    factors : tuple of number
+        What a gradient is multiplied with on its way back: the derivatives of the steps, that of
+        the output's first; of complex numbers their conjugates. A seed that is not 1 leads.
+    product : number
+        Of the factors.
+    """
+
+    places: tuple[Index, ...]
+    factors: tuple[Any, ...]
+    product: Any
+
+
+@dataclass(frozen=True)
 class Path:
     """One way from a node to the output.
 
@@ -80,15 +116,18 @@ class Path:
     ----------
     steps : tuple of (Node, int)
         The rows that it leads through, and which argument it enters by; the output's is last.
-    slopes : tuple of number
-        The derivative of each step, where all of them have one element; else empty.
     value : number
-        What the gradient gets by it, at the chosen element.
+        What the gradient gets by it, at the chosen element, as users know it.
+    chains : tuple of Chain
+        The ways between single elements that it consists of, where they are few; else empty.
+    sum : Sum, optional
+        Where they are not: what the first row on it hands back, as a sum over its elements.
     """
 
     steps: tuple[Step, ...]
-    slopes: tuple[Any, ...]
     value: Any
+    chains: tuple[Chain, ...] = ()
+    sum: Sum | None = None
 
 
 def pulled(node: Node, i: int, g: Array) -> Array | None:
@@ -124,13 +163,35 @@ def pulled(node: Node, i: int, g: Array) -> Array | None:
         return np.asarray(project(cotangent, up.result, node))
 
 
+def conjugated(node: Node, i: int, slope: Any) -> bool:
+    """Return whether a gradient is multiplied with the conjugate of the slope that a row states.
+
+    Parameters
+    ----------
+    node : Node
+        A node that an elementwise row made.
+    i : int
+        Which argument.
+    slope : number
+        What a gradient is multiplied with.
+    """
+    op: Any = node.op
+    return isinstance(slope, complex) and not (op.name in KNOWN and i < len(op.local))
+
+
+KNOWN = frozenset({"absolute"})
+"""Rows that state the slope by a complex number as users know gradients; others state what a sweep
+multiplies with, of which that is the conjugate."""
+
+
 # ------------------------------------------------------------------------------ elements
 
 
 def terms(node: Node, i: int, g: Array, place: Index, most: int = 4) -> Sum | None:
     """Return what one element of an argument gets from the elements of the result.
 
-    None where it is no sum of few products, or too long to take apart.
+    None where it is no sum of products, or too long to take apart. All numbers are as users know
+    them: of complex ones the slopes are conjugates, as the gradients are.
 
     Parameters
     ----------
@@ -143,31 +204,46 @@ def terms(node: Node, i: int, g: Array, place: Index, most: int = 4) -> Sum | No
     place : tuple of int
         The element of the argument.
     most : int
-        So many terms are listed, if there are more than one above it.
+        So many terms are listed, if there are more than can be listed in full.
     """
     whole = pulled(node, i, g)
-    if whole is None or g.dtype.kind == "c" or whole.dtype.kind == "c":
+    if whole is None:
         return None
     total = whole[place]
     op: Any = node.op
     if op.kind == "elementwise":
         found = _diagonal(node, i, g, place)
     else:
-        found = _dense(node, i, g, place, most + 1)
+        found = _dense(node, i, g, place, most)
     if found is None:
         return None
     products = [(abs(np.nan_to_num(a * b)), k) for k, (_, a, b) in enumerate(found[0])]
-    listed = len(found[0]) if found[1] <= most + 1 else most
+    listed = len(found[0]) if found[1] <= IN_FULL else most
     kept = sorted(k for _, k in sorted(products, key=lambda each: -each[0])[:listed])
-    each = tuple(Term(found[0][k][0], found[0][k][1].item(), found[0][k][2].item()) for k in kept)
-    rest = float(total) - sum(term.product for term in each)
-    scale = max([abs(float(total)), *(abs(term.product) for term in each)])
+    each = tuple(
+        Term(at, known(a), plain(known(b))) for at, a, b in map(found[0].__getitem__, kept)
+    )
+    total = known(whole[place])
+    rest = total - sum(term.product for term in each)
+    scale = max([abs(total), *(abs(term.product) for term in each)])
     precise = 100 * float(np.finfo(whole.dtype).eps) * scale
     if found[1] <= len(each):
         if abs(rest) > precise:  # the rule is no sum of products, as where gradients are clipped
             return None
         rest = 0.0
-    return Sum(each, found[1], rest, total.item())
+    elif "c" in (g.dtype.kind, whole.dtype.kind):  # it may be none, and this cannot tell
+        return None
+    return Sum(each, found[1], rest, total)
+
+
+def known(value: Any) -> Any:
+    """Return a number of a sweep as users know it: of complex ones the conjugate."""
+    return turned(np.asarray(value)).item()
+
+
+def plain(value: Any) -> Any:
+    """Return a complex number without an imaginary part as a real one."""
+    return value.real if isinstance(value, complex) and not value.imag else value
 
 
 _Found = tuple[list[tuple[Index, Any, Any]], int]
@@ -195,7 +271,10 @@ def _diagonal(node: Node, i: int, g: Array, place: Index) -> _Found | None:
 
 
 def _dense(node: Node, i: int, g: Array, place: Index, most: int) -> _Found | None:
-    """Return the elements of the result that depend on one of the argument, the weightiest."""
+    """Return the elements of the result that depend on one of the argument.
+
+    Where they cannot be listed in full the weightiest alone, `most` of them.
+    """
     op: Any = node.op
     if g.size <= FEW:
         flat = [int(k) for k in range(g.size)]
@@ -209,7 +288,8 @@ def _dense(node: Node, i: int, g: Array, place: Index, most: int) -> _Found | No
         weights = np.nan_to_num(np.abs(moved * g)).reshape(-1)
         touched = np.flatnonzero(moved.reshape(-1))
         count = int(touched.size)
-        flat = [int(k) for k in touched[np.argsort(-weights[touched], kind="stable")][:most]]
+        kept = count if count <= IN_FULL else most
+        flat = [int(k) for k in touched[np.argsort(-weights[touched], kind="stable")][:kept]]
         flat.sort()
     found = []
     for k in flat:
@@ -281,17 +361,61 @@ def paths(
     found = []
     for steps in _routes(reading, sweep, start):
         g: Array | None = seeds[steps[-1][0]]
-        slopes = []
-        scalar = start.result.size == 1
-        for node, i in reversed(steps):
-            scalar = scalar and node.result.size == 1
-            if scalar:
-                slope = pulled(node, i, np.ones(node.result.shape, node.result.dtype))
-                slopes.append(0.0 if slope is None else slope.reshape(()).item())
+        for node, i in reversed(steps[1:]):
             g = None if g is None else pulled(node, i, g)
-        value = 0.0 if g is None else g[place].item()
-        found.append(Path(steps, tuple(slopes) if scalar else (), value))
+        first, i = steps[0]
+        back = None if g is None else pulled(first, i, g)
+        value = 0.0 if back is None else known(back[place])
+        chains = _chains(steps, seeds, start, place, value)
+        whole = None if chains or g is None else terms(first, i, g, place)
+        found.append(Path(steps, value, chains, whole))
     return found
+
+
+def _chains(
+    steps: Sequence[Step], seeds: Mapping[Node, Array], start: Node, place: Index, value: Any
+) -> tuple[Chain, ...]:
+    """Return the ways between elements along a route; none where they are many, or no products."""
+    ways: list[tuple[tuple[Index, ...], tuple[Any, ...]]] = [((place,), ())]
+    for node, i in steps:
+        onward: list[tuple[tuple[Index, ...], tuple[Any, ...]]] = []
+        for places, factors in ways:
+            reached = _reached(node, i, places[-1])
+            if reached is None or len(onward) + len(reached) > IN_FULL:
+                return ()
+            onward += [((*places, at), (slope, *factors)) for at, slope in reached]
+        ways = onward
+    found = []
+    for places, factors in ways:
+        seed = known(seeds[steps[-1][0]][places[-1]])
+        with np.errstate(all="ignore"):
+            product = np.prod([seed, *factors]).item()
+        found.append(Chain(places, factors if seed == 1 else (seed, *factors), product))
+    total: Any = sum(chain.product for chain in found)
+    dtype = start.result.dtype
+    total = total if dtype.kind == "c" else np.real(total)  # a real number moves along its axis
+    precise = 1e3 * float(np.finfo(dtype).eps)
+    # Not every rule is a product, as where gradients are clipped.
+    same = bool(found) and np.isclose(total, value, rtol=precise, atol=1e-300, equal_nan=True)
+    return tuple(found) if same else ()
+
+
+def _reached(node: Node, i: int, place: Index) -> list[tuple[Index, Any]] | None:
+    """Return the elements of a result that one of an argument leads to, each with the slope.
+
+    None where they are many.
+    """
+    op: Any = node.op
+    ones = np.ones(node.result.shape, node.result.dtype)
+    if op.kind == "elementwise":
+        found = _diagonal(node, i, ones, place)
+    else:
+        found = _dense(node, i, ones, place, 0)
+    if found is None or found[1] > IN_FULL:
+        return None
+    if not found[0] and ones.size == 1:
+        return [((0,) * ones.ndim, 0.0)]
+    return [(at, plain(known(slope))) for at, _, slope in found[0]]
 
 
 def _routes(reading: Reading, sweep: Sweep, start: Node) -> Iterator[tuple[Step, ...]]:

@@ -19,13 +19,19 @@ from tinygrad_edu.errors import ExplanationError, MutationError
 from tinygrad_edu.explain.replay import replay as computed_again
 from tinygrad_edu.explain.replay import values
 
-__all__ = ["Check", "check"]
+__all__ = ["Check", "Sides", "check", "exemptions", "policies", "rounding"]
 
 Array = np.ndarray[Any, Any]
 Verdict = Literal["agrees", "DISAGREES", "kink", "by design", "not compared"]
 
 WIDER = (1.0, 30.0, 1000.0)
 """Steps, in units of the smallest, of which one has to agree: rounding drowns a small one."""
+
+VISIBLE = 1e-4
+"""Sides that differ by less, relative to their slopes, are no kink to speak of."""
+
+AXES = {1: "along the real axis", 1j: "along the imaginary axis"}
+"""Directions in which a complex number can move."""
 
 LARGE = 1e3
 """Numbers above this are moved by a share of their own size."""
@@ -51,6 +57,8 @@ class Check:
         In how many digits the two agree.
     left, right : float
         At a kink the slopes on its two sides.
+    along : str
+        At a kink of a complex number: along which axis they are.
     reason : str
         Where they were not compared, or differ by design: why.
     """
@@ -64,7 +72,98 @@ class Check:
     digits: int = 0
     left: float = math.nan
     right: float = math.nan
+    along: str = ""
     reason: str = ""
+
+    @property
+    def middle(self) -> bool:
+        """Whether at a kink the gradient is half-way between the slopes of its two sides."""
+        apart = abs((self.left + self.right) / 2 - part_along(self.gradient, self.along))
+        return apart <= 1e-3 * max(abs(self.left), abs(self.right))
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The slopes on the two sides of a point, by one step each.
+
+    Parameters
+    ----------
+    left, right : number
+        ``(L(x) − L(x − Δ)) / Δ`` and ``(L(x + Δ) − L(x)) / Δ``.
+    step : float
+        The Δ.
+    """
+
+    left: Any
+    right: Any
+    step: float
+
+    @property
+    def apart(self) -> Any:
+        """By how much the two differ."""
+        return self.right - self.left
+
+    def differ(self, noise: float) -> bool:
+        """Return whether they differ by more than rounding, so much that one would see it."""
+        size = max(abs(self.left), abs(self.right))
+        return bool(np.isfinite(size) and abs(self.apart) > VISIBLE * size + noise)
+
+    def kinked(self, wider: Sides) -> bool:
+        """Return whether slopes that differ do so at the point itself.
+
+        Curvature makes the sides of a wider step differ more, rounding makes them differ less; at a
+        kink they differ by the same.
+        """
+        spread = math.cbrt(wider.step / self.step)
+        alike = float(np.real(self.apart * np.conj(wider.apart))) > 0
+        return alike and abs(self.apart) / spread < abs(wider.apart) < abs(self.apart) * spread
+
+
+def rounding(scale: float, step: float) -> float:
+    """Return how far rounding can move the slope of a step, where values are of a size."""
+    return 64 * float(np.finfo(np.float64).eps) * scale / step
+
+
+def exemptions(reading: Reading, node: Node) -> list[str]:
+    """Return what rows that depend on a node say of gradients that are not derivatives."""
+    rows = [each.op for each in reading.after({node}) if each is not node]
+    return [f"{op.name}: {op.exempt}" for op in rows if op is not None and op.exempt]
+
+
+def policies(reading: Reading, node: Node) -> list[tuple[str, str]]:
+    """Return the rows that depend on a node and are at a kink, with what they give there.
+
+    Parameters
+    ----------
+    reading : Reading
+        The graph.
+    node : Node
+        A leaf, or the result of a row.
+    """
+    rows: dict[str, str] = {}
+    for each in reading.after({node}):
+        op: Any = each.op
+        if each is not node and op.kinks and op.policy and _at_kink(reading, each):
+            rows[op.name] = op.policy
+    return list(rows.items())
+
+
+def _at_kink(reading: Reading, node: Node) -> bool:
+    """Return whether a row may have been called at one of its kinks."""
+    op: Any = node.op
+    pairs = zip(node.upstream or (), node.primals, strict=True)
+    given = [primal if up is None else reading.values.get(up, primal) for up, primal in pairs]
+    arrays = [np.asarray(value) for value in given if isinstance(value, (np.ndarray, np.generic))]
+    if op.params or op.kind != "elementwise" or len(arrays) < len(given):
+        return True  # keywords may move the kink, and what was not kept may have been there
+    if "ties" in op.kinks.values():
+        return bool(np.any(arrays[0] == arrays[-1]))
+    return any(np.isin(arrays[op.arguments.index(k)], at).any() for k, at in op.kinks.items())
+
+
+def part_along(value: Any, along: str) -> float:
+    """Return a gradient along an axis of the complex plane, a real one as it is."""
+    return float(np.imag(value) if along == AXES[1j] else np.real(value))
 
 
 def check(
@@ -104,6 +203,8 @@ def check(
         tried: list[Check] = []
         for wider in WIDER:
             found = along.compared(gradient, step * wider, recorded.dtype)
+            if found.verdict == "agrees":
+                return along.smooth(found)
             if found.verdict != "DISAGREES":
                 return found
             tried.append(found)
@@ -125,9 +226,15 @@ class _Line:
     ) -> None:
         self.reading, self.seeds, self.node = reading, seeds, node
         self.place, self.start = place, start
+        self._known: dict[complex, float] = {}
 
     def __call__(self, move: complex) -> float:
         """Return the output where the element has moved."""
+        if move not in self._known:
+            self._known[move] = self._computed(move)
+        return self._known[move]
+
+    def _computed(self, move: complex) -> float:
         moved = self.start.copy()
         moved[self.place] += move if moved.dtype.kind == "c" else move.real
         found = computed_again(self.reading, {self.node: moved})
@@ -159,7 +266,7 @@ class _Line:
     def noise(self, found: Check) -> float:
         """Return how far rounding can move the slope of one step."""
         scale = max(abs(found.above), abs(found.below), float(abs(self.start[self.place])))
-        return 64 * float(np.finfo(np.float64).eps) * scale / found.delta
+        return rounding(scale, found.delta)
 
     def judged(self, tried: Sequence[Check]) -> Check:
         """Return the verdict where no step has given the gradient.
@@ -180,22 +287,35 @@ class _Line:
             return replace(found, verdict="agrees", digits=0)
         return self.excused(small, small.delta)
 
+    def smooth(self, found: Check) -> Check:
+        """Return an agreement as it is, or as a kink at which the two happen to agree."""
+        if exemptions(self.reading, self.node):
+            return found
+        return self.kink(found, found.delta) or found
+
     def excused(self, found: Check, step: float) -> Check:
         """Return a disagreement as it is, or as one that a row means, or as a kink."""
-        for reason in self._exempt():
+        for reason in exemptions(self.reading, self.node):
             return replace(found, verdict="by design", reason=reason)
-        if self.start.dtype.kind == "c":
-            return found
-        here = self(0.0)
-        right, left = (found.above - here) / step, (here - found.below) / step
-        noise = 64 * np.finfo(np.float64).eps * abs(here) / step
-        apart = abs(right - left) > 1e-2 * max(abs(right), abs(left)) + 4 * noise
-        margin = 1e-3 * max(abs(right), abs(left)) + noise
-        if apart and min(left, right) - margin <= found.gradient <= max(left, right) + margin:
-            return replace(found, verdict="kink", left=left, right=right)
-        return found
+        return self.kink(found, step) or found
 
-    def _exempt(self) -> list[str]:
-        """Return what rows downstream say of gradients that are not derivatives."""
-        rows = [node.op for node in self.reading.after({self.node}) if node is not self.node]
-        return [f"{op.name}: {op.exempt}" for op in rows if op is not None and op.exempt]
+    def kink(self, found: Check, step: float) -> Check | None:
+        """Return a comparison as that of a kink, or None where the gradient is not of one."""
+        for turn, axis in AXES.items() if self.start.dtype.kind == "c" else ((1, ""),):
+            near = self.sides(step, turn)
+            scale = max(abs(self(0)), abs(self(step * turn)), float(abs(self.start[self.place])))
+            noise = 4 * rounding(scale, step)
+            if not (near.differ(noise) and near.kinked(self.sides(30 * step, turn))):
+                continue
+            low, high = sorted((near.left, near.right))
+            margin = 1e-3 * max(abs(low), abs(high)) + noise
+            if low - margin <= part_along(found.gradient, axis) <= high + margin:
+                sides = {"left": near.left, "right": near.right, "along": axis}
+                return replace(found, verdict="kink", **sides)
+        return None
+
+    def sides(self, step: float, turn: complex) -> Sides:
+        """Return the slopes on the two sides of the point."""
+        here = self(0)
+        above, below = self(step * turn), self(-step * turn)
+        return Sides((here - below) / step, (above - here) / step, step)

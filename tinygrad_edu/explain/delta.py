@@ -9,10 +9,11 @@ is done for smaller and smaller changes, to see what is gained and what rounding
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -20,14 +21,18 @@ from tinygrad_edu.core.forward import push
 from tinygrad_edu.core.graph import Node
 from tinygrad_edu.core.tensor import Tensor, constant, handle
 from tinygrad_edu.draw.formula import formula
-from tinygrad_edu.draw.reading import Reading, read
+from tinygrad_edu.draw.reading import Reading
 from tinygrad_edu.errors import ExplanationError
-from tinygrad_edu.explain.formulas import element, largest
+from tinygrad_edu.errors import explain as worded
+from tinygrad_edu.explain.check import Sides, exemptions, rounding
+from tinygrad_edu.explain.formulas import called, element, largest
+from tinygrad_edu.explain.given import index, kind, reading_of
+from tinygrad_edu.explain.given import number as asked
 from tinygrad_edu.explain.replay import replay, values
 from tinygrad_edu.explain.steps import spelled
 from tinygrad_edu.mathematics import number, signed
 
-__all__ = ["Change", "Delta", "Trial", "delta"]
+__all__ = ["Change", "Delta", "Finding", "Trial", "delta"]
 
 Array = np.ndarray[Any, Any]
 Index = tuple[int, ...]
@@ -36,6 +41,9 @@ SHOWN = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-12)
 """The changes of the table; the picture has every power of ten down to the last."""
 
 DRAWN = tuple(10.0**-k for k in range(1, 13))
+
+NEAR = (4, 5, 6)
+"""Of those the ones that a kink is looked for with, each beside the next wider one."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class Change:
         Its new value less the old one.
     linear : float
         Its derivative, times the change at the beginning.
+    others : int
+        How many more of its elements changed.
     """
 
     name: str
@@ -64,6 +74,7 @@ class Change:
     size: int
     change: float
     linear: float
+    others: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,54 @@ class Trial:
     central_error: float
 
 
+Verdict = Literal[
+    "falls", "falls and rises", "straight", "kink", "wrong", "by design", "not compared"
+]
+
+_ENDINGS: Mapping[Verdict, str] = {
+    "falls": ". A smaller Δ comes closer to it; rounding has nothing to take away here.",
+    "falls and rises": ". A smaller Δ comes closer to it, until the two values are so near each "
+    "other that rounding is all that is left; the central quotient is best at Δ = {best}.",
+    "straight": ". The function is straight here: whatever Δ is, only rounding makes an error.",
+    "kink": " by the rules, but there is none: here is a kink. However small Δ is, the slope of "
+    "{output} is {left} on the left and {right} on the right; what the rules give is {place}.",
+    "wrong": " by the rules, and the error does not fall with Δ: the quotients come to {slope}, "
+    "which stays {error} away. A rule on the way is wrong.",
+    "by design": " by the rules, and the error does not fall with Δ: the quotients come to "
+    "{slope}. That is by design ({reason}).",
+    "not compared": ". A number on the way is nan or infinite, so there is nothing to compare it "
+    "with.",
+}
+"""What is said of a derivative, by what the trials show of it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What trials of many sizes show of a derivative.
+
+    Parameters
+    ----------
+    verdict : str
+        ``falls``, ``falls and rises``: the error, with Δ; or ``straight``, ``kink``, ``wrong``,
+        ``by design``, ``not compared``.
+    slope : number
+        What the quotients come to, before rounding takes over.
+    left, right : number
+        At a kink the slopes on its two sides.
+    place : str
+        At a kink: where between them the derivative is that the rules give.
+    reason : str
+        Of a gradient that is no derivative by design: why.
+    """
+
+    verdict: Verdict
+    slope: Any = math.nan
+    left: Any = math.nan
+    right: Any = math.nan
+    place: str = ""
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class Delta:
     """A change pushed through a graph; print it, or let a notebook show it.
@@ -105,6 +164,8 @@ class Delta:
         Per size of the change, from the largest.
     dtype : str
         Of the graph: the derivative is rounded to it, the changes are computed in float64.
+    finding : Finding
+        What the trials show of the derivative.
     """
 
     delta: float
@@ -114,6 +175,7 @@ class Delta:
     changes: tuple[Change, ...]
     trials: tuple[Trial, ...]
     dtype: str
+    finding: Finding
 
     @property
     def best(self) -> Trial:
@@ -130,9 +192,9 @@ class Delta:
         for each in self.changes:
             place = element(each.name, each.element, each.size)
             apart = number(abs(each.change - each.linear), 2)
-            rows.append(
-                (spelled(place, each.formula), signed(each.change), signed(each.linear), apart)
-            )
+            more = f"  (and {each.others:,} more)" if each.others else ""
+            said = f"{spelled(place, each.formula)}{more}"
+            rows.append((said, signed(each.change), signed(each.linear), apart))
         return rows
 
     @property
@@ -156,20 +218,25 @@ class Delta:
 
     @property
     def _moral(self) -> str:
-        said = f"The derivative ∂{self.output}/∂{self.wrt} is {number(self.derivative, 10)}."
-        first, last = self.trials[0], self.trials[-1]
-        least = min(trial.error for trial in self.trials)
-        if first.error > least and last.error > least:
-            said += (
-                " A smaller Δ comes closer to it, until the two values are so near each other that "
-                f"rounding is all that is left; the central quotient is best at Δ = "
-                f"{number(self.best.delta)}."
-            )
-        elif last.error > least:
-            said += " The function is straight here: only rounding makes an error, with a small Δ."
+        given = f"The derivative ∂{self.output}/∂{self.wrt} is {number(self.derivative, 10)}"
+        said = f"{given}{_ENDINGS[self.finding.verdict].format(**self._figures)}"
         if self.dtype not in ("float64", "complex128"):
             said += f" The graph is {self.dtype}, which is how exactly the derivative is known."
         return said
+
+    @property
+    def _figures(self) -> dict[str, str]:
+        found = self.finding
+        return {
+            "output": self.output,
+            "best": number(self.best.delta),
+            "slope": number(found.slope, 10),
+            "error": number(abs(found.slope - self.derivative), 2),
+            "left": signed(found.left),
+            "right": signed(found.right),
+            "place": found.place,
+            "reason": found.reason,
+        }
 
     @property
     def text(self) -> str:
@@ -237,20 +304,26 @@ def delta(
     ...     print(line)
     x is changed by Δ = 0.5; what happens to y?
     <BLANKLINE>
-    node     change  derivative × Δ  apart by
-    x          +0.5            +0.5         0
-    y = x x   +3.25              +3      0.25
+    node       change  derivative × Δ  apart by
+    x            +0.5            +0.5         0
+    y = x · x   +3.25              +3      0.25
     """
-    reading = read("delta", output)
+    reading = reading_of("delta", output)
     start = wrt.node if isinstance(wrt, Tensor) else None
     if start is None or start not in reading.consumers:
-        what = f"a {type(wrt).__name__}" if not isinstance(wrt, Tensor) else "that tensor"
+        what = "that tensor" if isinstance(wrt, Tensor) else kind(wrt)
+        fix = "give a tensor that it was computed from, such as a parameter"
+        raise ExplanationError(worded("delta", f"the output does not depend on {what}", fix=fix))
+    delta = asked("delta", "delta", delta, "1e-3")
+    if not delta:
         raise ExplanationError(
-            f"delta: the output does not depend on {what}\n"
-            "  fix: give a tensor that it was computed from, such as a parameter"
+            worded("delta", "a change of 0 shows nothing", fix="give one, as in delta=1e-3")
         )
-    if not (math.isfinite(delta) and delta != 0):
-        raise ExplanationError(f"delta: a change of {delta} shows nothing\n  fix: delta=1e-3")
+    for each, what in ((reading.roots[0], "the output"), (start, reading.names[start])):
+        if not each.result.size:
+            shape = f"{what} has no elements, its shape is {each.result.shape}"
+            fix = "give tensors that have some"
+            raise ExplanationError(worded("delta", f"{shape}: nothing can be changed", fix=fix))
     place = _place(reading, start, at)
     tangents = _tangents(reading, start, place)
     root = reading.roots[0]
@@ -269,11 +342,13 @@ def delta(
         if node not in tangents:
             continue
         here = place if node is start else largest(tangents[node])
-        text = "" if node is start else formula(node, reading.arguments(node))
+        arguments = [called(each) for each in reading.arguments(node)]
+        text = "" if node is start else formula(node, arguments)
         apart = (new[node][here] - old[node][here]).item()
         linear = (tangents[node][here] * delta).item()
         size = int(np.prod(new[node].shape))
-        changes.append(Change(reading.names[node], text, here, size, apart, linear))
+        moved_too = int(np.count_nonzero(new[node] != old[node])) - bool(apart)
+        changes.append(Change(reading.names[node], text, here, size, apart, linear, moved_too))
     trials = []
     for step in DRAWN:
         above, below, middle = (x[root][end].item() for x in (moved(step), moved(-step), old))
@@ -287,6 +362,7 @@ def delta(
         tuple(changes),
         tuple(trials),
         str(root.result.dtype),
+        _found(reading, start, trials, derivative, (old[start][place], old[root][end])),
     )
 
 
@@ -296,13 +372,77 @@ def _place(reading: Reading, start: Node, at: int | Sequence[int] | None) -> Ind
     if at is None:
         gradient = reading.sweep().cotangents.get(start)
         return largest(gradient if gradient is not None else np.zeros(shape))
-    place = tuple(int(i) for i in np.atleast_1d(np.asarray(at)))
-    if len(place) != len(shape) or any(not -n <= i < n for i, n in zip(place, shape, strict=True)):
-        raise ExplanationError(
-            f"delta: at={at} is no element of {reading.names[start]}, whose shape is {shape}\n"
-            f"  fix: one index per axis, as in at={(0,) * len(shape)}"
-        )
-    return tuple(i % n for i, n in zip(place, shape, strict=True))
+    return index("delta", reading.names[start], shape, at)
+
+
+class _Sizes(NamedTuple):
+    """What is changed, what is looked at, and the slope: rounding errs in proportion to them."""
+
+    start: Any
+    end: Any
+    slope: Any
+
+    def rounding(self, step: float) -> float:
+        """Return how far rounding can move a quotient."""
+        return rounding(max(float(abs(self.end)), float(abs(self.start * self.slope))), step)
+
+
+def _found(
+    reading: Reading, start: Node, trials: Sequence[Trial], derivative: Any, at: tuple[Any, Any]
+) -> Finding:
+    """Return what the trials show of the derivative at a point, and of the output there."""
+    steepest = max(max(abs(trials[k].one_sided), abs(trials[k].central)) for k in NEAR)
+    sizes = _Sizes(*at, steepest)
+    # A wide step errs by the curvature, as the next shows, and a narrow one by rounding.
+    errors = [
+        abs(one.central - wider.central) + sizes.rounding(one.delta)
+        for wider, one in pairwise(trials)
+    ]
+    best = int(np.argmin(np.nan_to_num(errors, nan=math.inf))) + 1
+    slope, unsure = trials[best].central, errors[best - 1]
+    if not (np.isfinite(slope) and np.isfinite(derivative)):
+        return Finding("not compared", slope)
+    eps = float(np.finfo(reading.roots[0].result.dtype).eps)
+    allowed = 10 * unsure + math.sqrt(eps) * max(abs(slope), abs(derivative))
+    off = abs(slope - derivative) > allowed
+    sides = [Sides(2 * t.central - t.one_sided, t.one_sided, t.delta) for t in trials]
+    kink = next((n for n in NEAR if _kinked(sides[n], sides[n - 1], sizes)), None)
+    if off:
+        for reason in exemptions(reading, start):
+            return Finding("by design", slope, reason=reason)
+    if kink is not None:
+        left, right = sides[kink].left, sides[kink].right
+        return Finding("kink", slope, left, right, _between(derivative, left, right))
+    if off:
+        return Finding("wrong", slope)
+    first, second = (max(t.error, t.central_error) for t in trials[:2])
+    rounded = sizes.rounding(trials[0].delta)
+    flat = first <= rounded + 16 * eps * abs(derivative) and second >= first / 2
+    least = min(min(t.error, t.central_error) for t in trials[1:])
+    if flat or first <= rounded / 16 or least >= first:
+        return Finding("straight", slope)
+    turns = trials[-1].error > min(trial.error for trial in trials)
+    return Finding("falls and rises" if turns else "falls", slope)
+
+
+def _kinked(near: Sides, wider: Sides, sizes: _Sizes) -> bool:
+    return near.differ(4 * sizes.rounding(near.step)) and near.kinked(wider)
+
+
+def _between(derivative: Any, left: Any, right: Any) -> str:
+    """Return where a derivative is that is given at a kink."""
+    close = 1e-3 * max(abs(left), abs(right))
+    for said, value in (
+        ("the slope on the left", left),
+        ("the slope on the right", right),
+        ("the mean of the two", (left + right) / 2),
+    ):
+        if abs(derivative - value) <= close:
+            return said
+    low, high = sorted((np.real(left), np.real(right)))
+    if low <= np.real(derivative) <= high:
+        return "between the two"
+    return "not even between the two, so a rule on the way is wrong"
 
 
 def _value(reading: Reading, start: Node) -> Array:

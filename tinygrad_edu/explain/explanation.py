@@ -7,7 +7,7 @@ forms of the text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,15 @@ import numpy as np
 
 from tinygrad_edu.core.graph import Node
 from tinygrad_edu.core.tensor import Tensor
-from tinygrad_edu.draw.reading import Reading, read
+from tinygrad_edu.draw.reading import Reading
 from tinygrad_edu.errors import ExplanationError, users_line
+from tinygrad_edu.errors import explain as worded
 from tinygrad_edu.explain import blocks
 from tinygrad_edu.explain.blocks import Block, Heading, Line
 from tinygrad_edu.explain.chain import Path
-from tinygrad_edu.explain.check import Check
+from tinygrad_edu.explain.check import Check, policies
 from tinygrad_edu.explain.facts import Facts, Incoming, InputStory
+from tinygrad_edu.explain.given import kind, number, reading_of
 from tinygrad_edu.explain.steps import seeds
 from tinygrad_edu.explain.wording import Wording
 
@@ -125,7 +127,7 @@ def explain(
     GradientError
         `tensor` was not computed from a tensor that requires a gradient.
     ExplanationError
-        `wrt` is not in the graph, or there is no element `at`.
+        `wrt` is not in the graph, there is no element `at`, or `delta` is no small number.
     FreedGraphError
         ``backward()`` has freed the graph: call it with ``retain_graph=True``.
 
@@ -139,20 +141,19 @@ def explain(
     >>> found.check is None, found.inputs[0].check.verdict
     (True, 'agrees')
     """
-    reading = read("explain", tensor)
+    reading = reading_of("explain", tensor)
     root = tensor.rooted("explain")
+    delta = number("explain", "delta", delta, "1e-6")
     if not delta > 0:
-        raise ExplanationError(
-            f"explain: delta={delta!r} is no positive number\n"
-            f"  at {users_line()}\n  fix: leave it out, or give a small one such as 1e-6"
-        )
+        fix = "leave it out, or give a small one, as in delta=1e-6"
+        raise ExplanationError(worded("explain", f"delta={delta!r} is no positive number", fix=fix))
     explainer = Explainer(reading, seeds(tensor, seed, "explain"), delta)
     if wrt is None:
         return explainer.node(root, at) if root.op is not None else explainer.path(root, at)
     node = wrt.node if isinstance(wrt, Tensor) else None
     if node is None or node not in set(reading.nodes):
-        kind = "a constant" if isinstance(wrt, Tensor) and node is None else "not in it"
-        found = kind if isinstance(wrt, Tensor) else f"a {type(wrt).__name__}"
+        state = "a constant" if isinstance(wrt, Tensor) and node is None else "not in it"
+        found = state if isinstance(wrt, Tensor) else kind(wrt)
         raise ExplanationError(
             f"explain: wrt is to be a tensor of the graph behind the output, and is {found}\n"
             f"  at {users_line()}\n"
@@ -193,7 +194,6 @@ class Explainer:
         at : int or tuple of int, optional
             The element of its result that is followed.
         """
-        op: Any = node.op
         name = self.facts.reading.names[node]
         chosen = self.facts.place(node, at)
         arguments = self.facts.reading.arguments(node)
@@ -206,18 +206,17 @@ class Explainer:
         for i, up in enumerate(node.upstream or ()):
             if up is None:
                 continue
-            story = self.facts.story(node, i, arguments, chosen if at is not None else None)
+            story = self.facts.story(node, i, arguments, chosen)
             if story is not None and story.name in {each.name for each in stories}:
                 story = replace(story, check=None)  # it is the same as above
             if story is not None:
                 stories.append(story)
-                again = arguments.count(arguments[i]) > 1
-                said += self.wording.story(node, i, story, again)
+                said += self.wording.story(node, i, story)
         quiet = self.wording.quiet(node, arguments)
         if quiet:
             said.append(Line(quiet))
-        if op.policy and any(s.check is not None and s.check.verdict == "kink" for s in stories):
-            said.append(Line(f"Where there is no derivative: {op.policy}."))
+        ups = {self.facts.reading.names[up]: up for up in node.upstream or () if up is not None}
+        said += self._kinks([(ups[each.name], each.check) for each in stories])
         incoming = self.facts.incoming(node, chosen)
         return Explanation(
             name, self.facts.reading.line(node), incoming, tuple(stories), (), None, tuple(said)
@@ -242,12 +241,19 @@ class Explainer:
         ]
         incoming = self.facts.incoming(node, place)
         found: list[Path] = []
-        if node not in self.facts.seeds:
+        if node not in self.facts.seeds and node.result.size:
             found = self.facts.ways(node, place)
             said += self.wording.paths(node, place, found)
         checked = self.facts.check(node, place)
         if checked is not None:
             said += [Heading("Check"), *self.wording.check(name, place, checked, node)]
+            said += self._kinks([(node, checked)])
         return Explanation(
             name, self.facts.reading.line(node), incoming, (), tuple(found), checked, tuple(said)
         )
+
+    def _kinks(self, checks: Sequence[tuple[Node, Check | None]]) -> list[Block]:
+        """Return what rows give where a check has met a kink."""
+        met = [node for node, check in checks if check is not None and check.verdict == "kink"]
+        found = dict(row for node in met for row in policies(self.facts.reading, node))
+        return [Line(f"Where {row} has no derivative: {policy}.") for row, policy in found.items()]

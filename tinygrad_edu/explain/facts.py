@@ -14,13 +14,11 @@ import numpy as np
 
 from tinygrad_edu.core.graph import Node, turned
 from tinygrad_edu.draw.reading import Reading
-from tinygrad_edu.errors import ExplanationError, users_line
 from tinygrad_edu.explain.chain import Path, Sum, count_paths, paths, pulled, terms
 from tinygrad_edu.explain.check import Check
 from tinygrad_edu.explain.check import check as compared
-from tinygrad_edu.explain.formulas import (
-    largest,
-)
+from tinygrad_edu.explain.formulas import called, largest
+from tinygrad_edu.explain.given import index
 from tinygrad_edu.explain.replay import values
 from tinygrad_edu.explain.steps import Part
 from tinygrad_edu.mathematics import (
@@ -151,18 +149,7 @@ class Facts:
         if at is None:
             g = self.sweep.cotangents.get(node)
             return largest(g) if g is not None else (0,) * len(shape)
-        index = tuple(at) if isinstance(at, (tuple, list)) else (at,)
-        fits = len(index) == len(shape) and all(
-            isinstance(k, (int, np.integer)) and -side <= k < side
-            for k, side in zip(index, shape, strict=True)
-        )
-        if not fits:
-            raise ExplanationError(
-                f"explain: at={at!r} is no element of {self.reading.names[node]}, whose shape is "
-                f"{shape}\n  at {users_line()}\n"
-                "  fix: give one number for each axis, or leave it out"
-            )
-        return tuple(int(k) % side for k, side in zip(index, shape, strict=True))
+        return index("explain", called(self.reading.names[node]), shape, at)
 
     def incoming(self, node: Node, place: Index) -> Incoming | None:
         """Return the gradient that arrives at an element, by consumer; None where none does."""
@@ -180,7 +167,7 @@ class Facts:
         return Incoming(self.reading.names[node], place, g[place].item(), tuple(parts))
 
     def story(
-        self, node: Node, i: int, arguments: Sequence[str], chosen: Index | None
+        self, node: Node, i: int, arguments: Sequence[str], chosen: Index
     ) -> InputStory | None:
         """Return how the gradient goes back to one argument."""
         up: Any = (node.upstream or ())[i]
@@ -189,11 +176,14 @@ class Facts:
             return None
         g = self.sweep.cotangents[node]
         place = largest(part)
-        if chosen is not None:  # where the element of the result that was asked for weighs most
+        if g.size:  # where the element of the result that is followed weighs most
             alone = np.zeros_like(g)
             alone[chosen] = g[chosen] if g[chosen] else 1
             back = pulled(node, i, alone)
-            place = place if back is None else largest(back)
+            if back is not None and back.any():
+                place = largest(back)
+            elif part.shape == g.shape:
+                place = chosen
         op: Any = node.op
         incoming = self.incoming(up, place)
         assert incoming is not None  # its gradient is there
@@ -226,10 +216,10 @@ class Facts:
         axes = [*range(lead)]
         axes += [lead + k for k, side in enumerate(small) if side == 1 and large[lead + k] != 1]
         word = "axis" if len(axes) == 1 else "axes"
-        name = self.reading.arguments(node)[i]
+        name = called(self.reading.arguments(node)[i])
         return (
             f"Summed over {word} {' and '.join(map(str, axes))}, because {name} has shape "
-            f"{small} and {self.reading.names[node]} has {large}"
+            f"{small} and {called(self.reading.names[node])} has {large}"
         )
 
     def check(self, node: Node, place: Index) -> Check | None:

@@ -1,25 +1,31 @@
 """Small formulas that explanations are put together from: elements, equations, signed numbers.
 
-Knows: how mathematics is written. Does not know: graphs. Read ``steps.py`` next, or ``written.py``.
+Knows: how mathematics is written. Does not know: where the numbers come from. Read ``steps.py``
+next, or ``written.py``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.core.graph import Node
 from tinygrad_edu.mathematics import Formula, number_formula, signed, symbol
 
 __all__ = [
     "bracketed",
+    "called",
     "element",
     "element_formula",
     "equation",
     "indexed",
     "largest",
+    "products",
     "quotient",
     "signed_formula",
+    "use",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -37,18 +43,25 @@ def largest(array: Array) -> Index:
 
 def element(name: str, index: Index, size: int) -> str:
     """Return what an element is called: ``W[3, 7]``, or the name alone where there is but one."""
-    return name if size == 1 or not index else f"{name}[{', '.join(map(str, index))}]"
+    said = called(name)
+    return said if size == 1 or not index else f"{said}[{', '.join(map(str, index))}]"
+
+
+def called(name: str) -> str:
+    """Return how a name is written wherever formulas are near: ``β`` for ``beta``."""
+    return symbol(name).text
 
 
 def element_formula(name: str, place: Index, size: int) -> Formula:
     """Return what an element is called, as a formula; the name alone where there is but one."""
-    return symbol(name) if element(name, place, size) == name else indexed(name, place)
+    return symbol(name) if size == 1 or not place else indexed(name, place)
 
 
 def indexed(name: str, place: Index) -> Formula:
     """Return a name with an index: ``W[3, 7]``."""
     inside = ", ".join(map(str, place))
-    return Formula(f"{name}[{inside}]", f"{{{symbol(name).latex}}}_{{{inside}}}")
+    said = symbol(name)
+    return Formula(f"{said.text}[{inside}]", f"{{{said.latex}}}_{{{inside}}}")
 
 
 def equation(left: Formula, right: Formula) -> Formula:
@@ -64,16 +77,71 @@ def signed_formula(value: Any, digits: int = 4) -> Formula:
 
 
 def bracketed(factor: Formula) -> Formula:
-    """Return a factor of a product, in brackets where it begins with a minus sign."""
-    if not factor.text.startswith("−"):
+    """Return a factor of a product, in brackets if it has a minus sign or is a sum itself."""
+    if not factor.text.startswith("−") and " " not in factor.text:
         return factor
     return Formula(f"({factor.text})", f"({factor.latex})")
 
 
-def quotient(output: str, point: Formula) -> Formula:
-    """Return the difference quotient of an output at a point."""
-    over, at = symbol(output).latex, point.latex
-    return Formula(
-        f"({output}({point.text} + Δ) − {output}({point.text} − Δ)) / 2Δ",
-        rf"\frac{{{over}({at} + \Delta) - {over}({at} - \Delta)}}{{2 \Delta}}",
+def products(pairs: Sequence[tuple[Any, Any]], hidden: int = 0, rest: Any = 0) -> Formula:
+    """Return a sum of products of gradients with slopes, in numbers.
+
+    Parameters
+    ----------
+    pairs : sequence of (number, number)
+        Gradient and slope.
+    hidden : int
+        How many further terms are not among them.
+    rest : number
+        What those add up to.
+    """
+    terms = []
+    for gradient, factor in pairs:
+        left, right = signed_formula(gradient), bracketed(number_formula(factor))
+        if not left.text.startswith("("):
+            left = Formula(f"({left.text})", f"({left.latex})")
+        terms.append(Formula(f"{left.text} · {right.text}", rf"{left.latex} \cdot {right.latex}"))
+    text = " + ".join(term.text for term in terms)
+    latex = " + ".join(term.latex for term in terms)
+    if hidden > 0:
+        more = signed_formula(rest)
+        text += f" + … ({hidden:,} more: {more.text})"
+        latex += rf" + \ldots \text{{ ({hidden:,} more: }} {more.latex}\text{{)}}"
+    return Formula(text, latex)
+
+
+def use(node: Node, i: int) -> str:
+    """Return which argument of a row is meant, where a tensor is several of them; else ``""``."""
+    ups = node.upstream or ()
+    if sum(up is ups[i] for up in ups) < 2:
+        return ""
+    ending = (
+        "th" if 10 < (i + 1) % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get((i + 1) % 10, "th")
     )
+    return f"as the {i + 1}{ending} argument"
+
+
+def quotient(output: str, point: Formula, plane: bool = False) -> Formula:
+    """Return the difference quotient of an output at a point.
+
+    Parameters
+    ----------
+    output : str
+        Its name.
+    point : Formula
+        What is moved.
+    plane : bool
+        Whether that is a complex number, which moves along two axes: the slopes of both, in one.
+    """
+    found = _along(output, point, Formula("Δ", r"\Delta"))
+    if not plane:
+        return found
+    other = _along(output, point, Formula("iΔ", r"i \Delta"))
+    return Formula(f"{found.text} + i · {other.text}", rf"{found.latex} + i \, {other.latex}")
+
+
+def _along(output: str, point: Formula, change: Formula) -> Formula:
+    over, at = symbol(output), point
+    text = f"({over.text}({at.text} + {change.text}) − {over.text}({at.text} − {change.text})) / 2Δ"
+    above, below = (f"{over.latex}({at.latex} {sign} {change.latex})" for sign in "+-")
+    return Formula(text, rf"\frac{{{above} - {below}}}{{2 \Delta}}")

@@ -126,8 +126,8 @@
   };
 
   root.classList.add("js");
-  // As wide as the window, as long as the texts stay legible.
-  if (graph.clientWidth > .7 * svg.getBoundingClientRect().width) $("fit").click();
+  // As wide as the window, as long as the smallest text stays legible.
+  if (svg.dataset.text * graph.offsetWidth >= 9 * svg.viewBox.baseVal.width) $("fit").click();
   k = Math.min(last, from());
   if (frames.length > 1) look(frame); else draw();
 })();

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -18,18 +19,20 @@ from xml.etree import ElementTree
 
 from tinygrad_edu.core.graph import Node
 from tinygrad_edu.core.tensor import Tensor
-from tinygrad_edu.draw.graph import Level
+from tinygrad_edu.draw.options import Level
 from tinygrad_edu.draw.picture import Card, Edge, Histogram, Line, Picture
-from tinygrad_edu.draw.reading import Reading, read
+from tinygrad_edu.draw.reading import Reading
 from tinygrad_edu.draw.svg import own_svg
 from tinygrad_edu.draw.theme import THEMES
 from tinygrad_edu.draw.web import facts_text, policy, with_variables
 from tinygrad_edu.draw.words import clean
 from tinygrad_edu.errors import ExplanationError
+from tinygrad_edu.errors import explain as worded
 from tinygrad_edu.explain import blocks as forms
 from tinygrad_edu.explain.blocks import Block, Bullets, Heading
 from tinygrad_edu.explain.blocks import Line as Words
 from tinygrad_edu.explain.explanation import Explainer
+from tinygrad_edu.explain.given import kind, reading_of, whole
 from tinygrad_edu.explain.steps import seeds
 from tinygrad_edu.explain.story import Story, story
 from tinygrad_edu.files import write_whole
@@ -39,6 +42,9 @@ __all__ = ["Frame", "Frames", "explain_html"]
 
 MOST = 60
 """A page has at most so many frames; of more, some are taken at even distances."""
+
+PICTURES = (".svg", ".png", ".pdf", ".dot", ".mmd", ".json")
+"""Endings of what ``draw`` writes."""
 
 _LONG = 2000  # characters of a sentence
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -82,7 +88,7 @@ class Frame:
         FreedGraphError
             ``backward()`` has freed the graph.
         """
-        reading = read("Frame.of", output)
+        reading = reading_of("Frame.of", output)
         told = story(reading, reading.sweep(), level=level)
         return cls(f"step {step}" if isinstance(step, int) else step, replace(told, nodes={}))
 
@@ -104,7 +110,7 @@ class Frames(Callback):
     Raises
     ------
     ExplanationError
-        `every` is below 1.
+        `every` is no whole number, or below 1; `loss` is no function.
 
     Examples
     --------
@@ -129,9 +135,12 @@ class Frames(Callback):
         every: int = 1,
         level: Level = "auto",
     ) -> None:
-        if every < 1:
-            raise ExplanationError(f"Frames: every={every} must be at least 1")
-        self.loss, self.every, self.level = loss, every, level
+        if loss is not None and not callable(loss):
+            fix = "give a function that returns it, as in Frames(lambda: criterion(model(x), t))"
+            raise ExplanationError(
+                worded("Frames", f"loss is to be a function, and is {kind(loss)}", fix=fix)
+            )
+        self.loss, self.every, self.level = loss, whole("Frames", "every", every), level
         self._frames: list[Frame] = []
 
     def add(self, output: Tensor, step: int) -> None:
@@ -187,7 +196,7 @@ def explain_html(
     output : Tensor
         A loss, or any tensor whose graph was not freed.
     path : str or path
-        The file; what was there before stays whole until the new page is.
+        The file, ``.html``; what was there before stays whole until the new page is.
     frames : sequence of Frame, or Frames
         The same graph at earlier moments of a training; a second slider goes through them.
     title : str
@@ -204,7 +213,7 @@ def explain_html(
     GradientError
         `seed` does not fit `output`, or `output` has no graph.
     ExplanationError
-        A frame is of another graph.
+        A frame is of another graph, or none; `path` is that of another kind of file.
     FreedGraphError
         ``backward()`` has freed the graph: call it with ``retain_graph=True``, or this before it.
     OSError
@@ -218,12 +227,44 @@ def explain_html(
     >>> explain_html(x * x + x, f"{folder}/backprop.html").name
     'backprop.html'
     """
-    reading = read("explain_html", output)
+    reading = reading_of("explain_html", output)
+    _refuse_suffix(path)
+    taken = _frames_given(frames)
     explainer = Explainer(reading, seeds(output, seed, "explain_html"))
     own = story(reading, explainer.facts.sweep, level=level)
-    page = _page(own, _explained(own, explainer), list(frames), title or _title(reading))
+    page = _page(own, _explained(own, explainer), taken, title or _title(reading))
     written = page.encode("utf-8")
     return write_whole(path, lambda file: file.write(written))
+
+
+def _refuse_suffix(path: str | os.PathLike[str]) -> None:
+    """Raise if a file would not be opened as the page that it is."""
+    suffix = Path(path).suffix.lower()
+    if suffix in ("", ".html", ".htm"):
+        return
+    picture = ", or draw(loss).save(...) for a picture" if suffix in PICTURES else ""
+    fix = f"give a path that ends with .html, as in {Path(path).with_suffix('.html').name}"
+    raise ExplanationError(
+        worded("explain_html", f"it writes a page, and {suffix} is no page", fix=f"{fix}{picture}")
+    )
+
+
+def _frames_given(frames: Any) -> list[Frame]:
+    """Return frames as a list.
+
+    Raises
+    ------
+    ExplanationError
+        Something in it is none.
+    """
+    given = list(frames) if isinstance(frames, (Sequence, Frames)) else [frames]
+    wrong = [each for each in given if not isinstance(each, Frame)]
+    if wrong:
+        fix = "give Frames, or a list of what Frame.of(loss, step) returns"
+        raise ExplanationError(
+            worded("explain_html", f"frames are to be of Frame, found {kind(wrong[0])}", fix=fix)
+        )
+    return given
 
 
 def _title(reading: Reading) -> str:
@@ -387,12 +428,17 @@ def _drawing(
         for part in group if group.get("class") != "legend" else ():
             if part.tag in (f"{_SVG}text", f"{_SVG}rect") and part.get("fill") in told:
                 part.set("class", told[part.get("fill", "")])
+    for group in drawn.iter(f"{_SVG}g"):
+        if "edge" in group.get("class", "").split() and group.get("id", "") in own.shown:
+            _add_way_back(group)
     for part in drawn.iter():
         part.tag = part.tag.removeprefix(_SVG)  # an HTML page knows what is inside an svg
     drawn.set("role", "group")
     drawn.set("aria-label", clean(f"graph: {picture.summary}", _LONG))
     width = drawn.get("viewBox", "").split()[2]
     drawn.set("style", f"width:{width}pt")
+    sizes = [float(part.get("font-size", 0)) for part in drawn.iter() if part.get("font-size")]
+    drawn.set("data-text", f"{min(sizes, default=10):g}")  # the smallest, which is to be legible
     for group in drawn.iter("g"):
         id = group.get("id", "")
         if id in cards:
@@ -413,6 +459,38 @@ def _drawing(
     )
     return drawn, style
 
+
+_NUMBER = re.compile(r"-?[\d.]+")
+
+
+def _add_way_back(group: ElementTree.Element) -> None:
+    """Give an edge a second line, its arrow at the other end, for when its gradient is seen."""
+    line, head = group.find(f"{_SVG}path"), group.find(f"{_SVG}polygon")
+    if line is None or head is None:
+        return
+    way = line.get("d", "")
+    x, y, towards, along = map(float, _NUMBER.findall(way)[:4])
+    tip, *_ = head.get("points", "").split()
+    across = abs(towards - x) >= abs(along - y)
+    sign = 1 if (towards > x if across else along > y) else -1
+    if across:
+        base, wings = (x + sign * _HEAD, y), [(x + sign * _HEAD, y + w) for w in (-_WING, _WING)]
+    else:
+        base, wings = (x, y + sign * _HEAD), [(x + w, y + sign * _HEAD) for w in (-_WING, _WING)]
+    rest = way[re.match(r"M[^A-Za-z]*", way).end() :]  # type: ignore[union-attr]
+    place = list(group).index(head) + 1
+    back = {
+        "path": {**line.attrib, "d": f"M{base[0]:g} {base[1]:g}{rest}L{tip.replace(',', ' ')}"},
+        "polygon": {**head.attrib, "points": " ".join(f"{a:g},{b:g}" for a, b in ((x, y), *wings))},
+    }
+    for tag, attributes in reversed(back.items()):
+        part = ElementTree.Element(f"{_SVG}{tag}", {**attributes, "class": "back"})
+        group.insert(place, part)
+    line.set("class", "ahead")
+    head.set("class", "ahead")
+
+
+_HEAD, _WING = 9.0, 4.2  # of an arrow head: its length, and half its width
 
 _DARK = (
     "--paper:#15191f;--ink:#f2f4f7;--soft:#a9b1bc;--line:#4b5664;--box:#1d232b;"

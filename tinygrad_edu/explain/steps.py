@@ -7,7 +7,8 @@ records. Every number is of the engine's own sweep; nothing is computed a second
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,32 @@ from tinygrad_edu.core.op import Like
 from tinygrad_edu.core.tensor import Tensor
 from tinygrad_edu.draw.formula import formula
 from tinygrad_edu.draw.numbers import norm
-from tinygrad_edu.draw.reading import Reading, Sweep, read
-from tinygrad_edu.explain.chain import pulled
-from tinygrad_edu.explain.formulas import element, largest
-from tinygrad_edu.mathematics import array_text, dims, local_formula, number, signed
+from tinygrad_edu.draw.reading import Reading, Sweep
+from tinygrad_edu.errors import NO_LINE
+from tinygrad_edu.explain.chain import FEW, Sum, conjugated, known, plain, pulled, terms
+from tinygrad_edu.explain.formulas import (
+    called,
+    element,
+    element_formula,
+    equation,
+    largest,
+    products,
+    signed_formula,
+    use,
+)
+from tinygrad_edu.explain.given import reading_of
+from tinygrad_edu.mathematics import (
+    Formula,
+    array_text,
+    dims,
+    local_formula,
+    number,
+    number_formula,
+    signed,
+    symbol,
+)
 from tinygrad_edu.mathematics import local as row_local
+from tinygrad_edu.mathematics import slope as derivative
 
 __all__ = [
     "Contribution",
@@ -38,6 +60,7 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 Index = tuple[int, ...]
+Piece = str | Formula
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,7 @@ class Part:
     @property
     def origin(self) -> str:
         """Where it comes from, as the end of a sentence."""
-        return f"from {self.consumer}" if self.consumer else "(seed)"
+        return f"from {called(self.consumer)}" if self.consumer else "(seed)"
 
     def __str__(self) -> str:
         return f"{self.origin.strip('()')}: {signed(self.value)}"
@@ -81,11 +104,20 @@ class Contribution:
         gradient of the input itself.
     element : tuple of int
         Of the input: that of its largest gradient.
-    local, incoming : number, optional
-        The local derivative there, and the gradient that it is multiplied by; ``None`` where the
-        value is a sum of many such products.
+    slope : number, optional
+        What the local derivative comes to there; ``None`` where the value is a sum of many
+        products, or the local derivative is no factor.
+    local : number, optional
+        What the gradient is multiplied by: `slope`, or of complex numbers its conjugate.
+    incoming : number, optional
+        The gradient that is multiplied by it.
+    source : str
+        The elements of the result that this is the gradient of; empty where it is the one that the
+        step tells of.
     value : number
         What is handed on, at that element.
+    sum : Sum, optional
+        Where that is a sum of products: these, as far as they were taken apart.
     norm : float
         Of all that is handed on.
     before, total : number
@@ -96,6 +128,10 @@ class Contribution:
         The consumers whose parts are still to come.
     size : int
         Number of elements of the input.
+    use : str
+        Which argument it is, in words, where the input is several of them.
+    remark : str
+        What the formula leaves out.
     """
 
     name: str
@@ -104,15 +140,20 @@ class Contribution:
     latex: str
     factor: bool
     element: Index
+    slope: Any
     local: Any
     incoming: Any
+    source: str
     value: Any
+    sum: Sum | None
     norm: float
     before: Any
     total: Any
     later: bool
     waiting: tuple[str, ...]
     size: int
+    use: str = ""
+    remark: str = ""
 
     @property
     def complete(self) -> bool:
@@ -120,15 +161,44 @@ class Contribution:
         return not self.waiting
 
     @property
-    def numbers(self) -> str:
-        """What the local derivative comes to, times what arrived: the chain rule in numbers."""
+    def place(self) -> str:
+        """The element of the input that is told of."""
+        return element(self.name, self.element, self.size)
+
+    @property
+    def target(self) -> str:
+        """The same, with why it is this one, and which argument it is."""
+        use = f", {self.use}" if self.use else ""
+        largest = f", the largest of {called(self.name)}" if self.size > 1 else ""
+        return f"{self.place}{use}{largest}"
+
+    @property
+    def chain(self) -> tuple[Piece, ...]:
+        """The local derivative, times what arrived: the chain rule in numbers."""
+        said, value = Formula(self.formula, self.latex), signed_formula(self.value)
+        if self.sum is not None:
+            pairs = [(term.incoming, term.slope) for term in self.sum.terms]
+            text = products(pairs, self.sum.count - len(pairs), self.sum.rest)
+            times = ", times the gradient" if self.factor else ""
+            over = f"summed over {self.source}: " if self.sum.count > 1 else "there "
+            return said, f"{times}, {over}", equation(text, value), self.remark
         if not self.factor:
-            return f" = {signed(self.value)}"
+            if self.size == 1:
+                return equation(said, value), self.remark
+            return said, ", there ", value, self.remark
         if self.local is None:
-            return f", times the gradient, summed = {signed(self.value)}"
-        said = number(self.local)
-        slope = "" if self.formula.endswith(f"= {said}") else f" = {said}"
-        return f"{slope}, times {signed(self.incoming)} = {signed(self.value)}"
+            return said, ", times the gradient, summed = ", value, self.remark
+        slope = number_formula(self.slope)
+        head: tuple[Piece, ...]
+        if said.text.endswith(f"= {slope.text}"):
+            head = (said,)
+        else:
+            apart = self.size > 1 or " if " in said.text  # an equation would end the last case
+            head = (said, ", there ", slope) if apart else (equation(said, slope),)
+        if self.slope != self.local:
+            head = *head, ", its conjugate ", number_formula(self.local)
+        where = f" of {self.source}" if self.source else ""
+        return *head, ", times ", signed_formula(self.incoming), f"{where}{self.remark} = ", value
 
     @property
     def state(self) -> str:
@@ -136,11 +206,10 @@ class Contribution:
         added = f"{signed(self.before)} so far, so {signed(self.total)}; " if self.later else ""
         if self.complete:
             return f"{added}complete"
-        return f"{added}more to come from {' and '.join(self.waiting)}"
+        return f"{added}more to come from {' and '.join(map(called, self.waiting))}"
 
     def __str__(self) -> str:
-        place = element(self.name, self.element, self.size)
-        return f"to {place}: {self.formula}{self.numbers} ({self.state})"
+        return f"to {self.target}: {_text(self.chain)} ({self.state})"
 
 
 @dataclass(frozen=True)
@@ -179,10 +248,10 @@ class Step:
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> for step in steps(x * x):
     ...     print(step)  # doctest: +ELLIPSIS
-    step 1 of 1: multiply1 = x x  (multiply, ...)
+    step 1 of 1: multiply1 = x · x  (multiply, ...)
       arrives  ∂multiply1/∂multiply1 = +1 (seed)
-      passes   to x: ∂multiply1/∂x = x = 3, times +1 = +3 (more to come from multiply1)
-               to x: ∂multiply1/∂x = x = 3, times +1 = +3 (+3 so far, so +6; complete)
+      passes   to x, as the 1st argument: ∂multiply1/∂x = x = 3, times +1 = +3 (more ...)
+               to x, as the 2nd argument: ∂multiply1/∂x = x = 3, times +1 = +3 (+3 so far, ...)
     """
 
     number: int
@@ -200,25 +269,43 @@ class Step:
     output: str
 
     @property
-    def arrives(self) -> str:
+    def size(self) -> int:
+        """How many elements the result has."""
+        return math.prod(self.shape)
+
+    @property
+    def place(self) -> str:
+        """The element that the step tells of."""
+        return element(self.name, self.element, self.size)
+
+    @property
+    def arrival(self) -> tuple[Piece, ...]:
         """What arrives, with its terms."""
-        size = int(np.prod(self.shape))
-        text = f"∂{self.output}/∂{element(self.name, self.element, size)} = {signed(self.incoming)}"
+        if not self.size:
+            return ("nothing: it has no elements",)
+        point = element_formula(self.name, self.element, self.size)
+        said = equation(derivative(symbol(self.output), point), signed_formula(self.incoming))
+        text = ""
         if len(self.parts) > 1:
-            text += f" = {', '.join(f'{signed(p.value)} {p.origin}' for p in self.parts)}"
+            text = f" = {', '.join(f'{signed(p.value)} {p.origin}' for p in self.parts)}"
         elif self.parts:
-            text += f" {self.parts[0].origin}"
-        if size > 1:
+            text = f" {self.parts[0].origin}"
+        if self.size > 1:
             text += f"; the largest of {dims(self.shape)}, norm {number(self.norm)}"
-        return text
+        return said, text
+
+    @property
+    def arrives(self) -> str:
+        """What arrives, with its terms, as text."""
+        return _text(self.arrival)
 
     def __str__(self) -> str:
         head = f"step {self.number} of {self.count}: {spelled(self.name, self.formula)}"
-        lines = [f"{head}  ({self.op}, {self.line})", f"  arrives  {self.arrives}"]
+        lines = [f"{head}  ({made(self.op, self.line)})", f"  arrives  {self.arrives}"]
         for i, contribution in enumerate(self.contributions):
             lines.append(f"  {'' if i else 'passes':8} {contribution}")
         if not self.contributions:
-            lines.append("  passes   nothing: no input takes a gradient")
+            lines.append("  passes   nothing: no input has a number that takes a gradient")
         return "\n".join(lines)
 
 
@@ -254,10 +341,12 @@ class Forward:
     value: str
 
     def __str__(self) -> str:
-        given = ", ".join(f"{name} = {value}" for name, value in self.inputs if name != value)
+        given = ", ".join(
+            f"{called(name)} = {value}" for name, value in self.inputs if name != value
+        )
         return (
             f"step {self.number} of {self.count}: {spelled(self.name, self.formula)} = {self.value}"
-            f"  ({self.op}, {self.line})" + (f"\n  where    {given}" if given else "")
+            f"  ({made(self.op, self.line)})" + (f"\n  where    {given}" if given else "")
         )
 
 
@@ -280,7 +369,7 @@ def steps(output: Tensor, *, seed: Any = None) -> tuple[Step, ...]:
     FreedGraphError
         ``backward()`` has freed the graph: call it with ``retain_graph=True``.
     """
-    reading = read("steps", output)
+    reading = reading_of("steps", output)
     return tuple(backward_steps(reading, reading.sweep(seeds(output, seed, "steps"))))
 
 
@@ -320,7 +409,7 @@ def forward_steps(output: Tensor | Reading) -> tuple[Forward, ...]:
     FreedGraphError
         ``backward()`` has freed the graph.
     """
-    reading = output if isinstance(output, Reading) else read("forward_steps", output)
+    reading = output if isinstance(output, Reading) else reading_of("forward_steps", output)
     rows = [node for node in reading.nodes if node.op is not None]
     found = []
     for k, node in enumerate(rows, start=1):
@@ -338,7 +427,7 @@ def forward_steps(output: Tensor | Reading) -> tuple[Forward, ...]:
                 len(rows),
                 reading.names[node],
                 op.name,
-                formula(node, arguments),
+                formula(node, [called(each) for each in arguments]),
                 reading.line(node),
                 tuple(inputs.items()),
                 _value(reading, node),
@@ -367,11 +456,13 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
         for node in reading.nodes
     }
     for root in reading.roots:
+        if not root.result.size:
+            continue
         # What no consumer sent is what the sweep began with.
         own = sweep.cotangents[root][chosen[root]]
         own = own - sum(sweep.parts[each][chosen[root]] for each in waiting[root])
         sums[root] = own
-        arrived[root] = [Part("", _item(own))]
+        arrived[root] = [Part("", known(own))]
     for k, node in enumerate(rows, start=1):
         op: Any = node.op
         arguments = reading.arguments(node)
@@ -380,12 +471,13 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
             if up is None or (node, i) not in sweep.parts:
                 continue
             part, place = sweep.parts[node, i], chosen[up]
+            waiting[up].remove((node, i))
+            if not part.size:
+                continue
             later = up in sums
             before = sums.get(up, part.dtype.type(0))
             sums[up] = before + part[place]
-            waiting[up].remove((node, i))
-            arrived.setdefault(up, []).append(Part(reading.names[node], _item(part[place])))
-            local, incoming = _product(node, i, sweep.cotangents[node], part, chosen)
+            arrived.setdefault(up, []).append(Part(reading.names[node], known(part[place])))
             names = [reading.names[consumer] for consumer, _ in waiting[up]]
             said = local_formula(
                 op, i, arguments, reading.names[node], node.params or {}, output=output
@@ -398,15 +490,15 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
                     latex=said.latex,
                     factor=row_local(op, i).factor,
                     element=place,
-                    local=local,
-                    incoming=incoming,
-                    value=_item(part[place]),
+                    value=known(part[place]),
                     norm=norm(part),
-                    before=_item(before),
-                    total=_item(sums[up]),
+                    before=known(before),
+                    total=known(sums[up]),
                     later=later,
                     waiting=tuple(dict.fromkeys(names)),
                     size=part.size,
+                    use=use(node, i),
+                    **_products(node, i, sweep.cotangents[node], part, chosen, reading.names[node]),
                 )
             )
         g = sweep.cotangents[node]
@@ -415,11 +507,11 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
             count=len(rows),
             name=reading.names[node],
             op=op.name,
-            formula=formula(node, arguments),
+            formula=formula(node, [called(each) for each in arguments]),
             line=reading.line(node),
             shape=g.shape,
             element=chosen[node],
-            incoming=_item(g[chosen[node]]),
+            incoming=known(g[chosen[node]]) if g.size else 0.0,
             norm=norm(g),
             parts=tuple(arrived.get(node, ())),
             contributions=tuple(contributions),
@@ -429,37 +521,80 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
 
 def spelled(name: str, formula: str) -> str:
     """Return a result with its formula; most formulas do not name it themselves."""
-    return f"{name} = {formula}" if formula else name
+    return f"{called(name)} = {formula}" if formula else called(name)
 
 
-def _product(
-    node: Node, i: int, g: Array, part: Array, chosen: Mapping[Node, Index]
-) -> tuple[Any, Any]:
-    """Return the two factors of what is handed on, or ``None`` twice where it is a longer sum.
+def made(op: str, line: str) -> str:
+    """Return by which row a result was made, and in which line of the user's, if that is known."""
+    return op if line == NO_LINE else f"{op}, {line}"
+
+
+def _text(pieces: Sequence[Piece]) -> str:
+    return "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)
+
+
+def _products(
+    node: Node, i: int, g: Array, part: Array, chosen: Mapping[Node, Index], name: str
+) -> dict[str, Any]:
+    """Return how what is handed on comes about: as one product, as a sum of them, or neither.
 
     The local derivative is what the row's own rule makes of a gradient that is 1 at one element of
     the result and 0 elsewhere.
     """
+    op: Any = node.op
     up: Any = (node.upstream or ())[i]
-    place = chosen[up]
+    place, value = chosen[up], known(part[chosen[up]])
+    found: dict[str, Any] = dict.fromkeys(("slope", "local", "incoming", "sum"))
+    found |= {"source": "", "remark": ""}
     # Of a result of the same shape the same element, as a rule; else that of the largest gradient.
     source = place if g.shape == part.shape else chosen[node]
-    one = np.zeros_like(g)
+    local, real = _slope(node, i, source, place)
+    if local is not None:
+        incoming = known(g[source])
+        product = np.real(local * incoming) if real else local * incoming
+        precise = float(np.sqrt(np.finfo(part.dtype).eps))
+        if np.isclose(product, value, rtol=precise, atol=0):
+            slope = local.conjugate() if conjugated(node, i, local) else local
+            found |= {"slope": slope, "local": local, "incoming": incoming}
+            found["source"] = "" if source == chosen[node] else element(name, source, g.size)
+            found["remark"] = ", of which the real part" if real else ""
+            if row_local(op, i).factor or (g.size == 1 and part.size == 1):
+                return found
+    found["remark"] = ""
+    if "c" in (g.dtype.kind, part.dtype.kind) and op.pattern in _SCALING:
+        found["remark"] = ", the formula being for the conjugates of the gradients"
+    if op.kind == "elementwise" or g.size <= FEW:
+        whole = terms(node, i, g, place)
+        if whole is not None and whole.terms:
+            listed = [element(name, term.place, g.size) for term in whole.terms]
+            few = whole.count == len(listed) <= 3
+            several = f"{whole.count:,} elements of {called(name)}"
+            found |= {"sum": whole, "source": " and ".join(listed) if few else several}
+    return found
+
+
+def _slope(node: Node, i: int, source: Index, place: Index) -> tuple[Any, bool]:
+    """Return what the gradient of an element is multiplied with, and whether its real part counts.
+
+    ``None`` where nothing is handed on.
+    """
+    up: Any = (node.upstream or ())[i]
+    one = np.zeros(node.result.shape, node.result.dtype)
     one[source] = 1
     with np.errstate(all="ignore"):
-        local = pulled(node, i, one)
-        if local is None:
-            return None, None
-        found, incoming = _item(local[place]), _item(g[source])
-        precise = float(np.sqrt(np.finfo(part.dtype).eps))
-        if not np.isclose(found * incoming, _item(part[place]), rtol=precise, atol=0):
-            return None, None
-    return found, incoming
+        found = pulled(node, i, one)
+        if found is None:
+            return None, False
+        if one.dtype.kind != "c" or up.result.dtype.kind == "c":
+            return plain(known(found[place])), False
+        # A real number moves along its axis: of g s the real part is handed on, so of 1 and of i.
+        other = pulled(node, i, 1j * one)
+        imaginary = 0.0 if other is None else known(other[place])
+        return plain(complex(known(found[place]), imaginary)), True
 
 
-def _item(value: Any) -> Any:
-    """Return one number of a sweep as users know it: of complex ones the conjugate."""
-    return turned(np.asarray(value)).item()
+_SCALING = frozenset({"matmul", "swap", "scale"})
+"""Patterns of rows that multiply with numbers that may be complex."""
 
 
 def _value(reading: Reading, node: Node) -> str:

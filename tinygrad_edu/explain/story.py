@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
-from tinygrad_edu.core.graph import Leaf, Node
-from tinygrad_edu.draw.graph import Level, drawing
+from tinygrad_edu.core.graph import Leaf, Node, turned
+from tinygrad_edu.draw.graph import drawing
 from tinygrad_edu.draw.names import card_name, edge_names
+from tinygrad_edu.draw.options import Level
 from tinygrad_edu.draw.picture import Card, Edge, Picture
 from tinygrad_edu.draw.reading import Reading, Sweep
 from tinygrad_edu.draw.words import counted
+from tinygrad_edu.errors import NO_LINE
 from tinygrad_edu.explain.blocks import Block, Bullets, Code, Heading, Line
-from tinygrad_edu.explain.formulas import element
+from tinygrad_edu.explain.formulas import called, equation
 from tinygrad_edu.explain.steps import (
     Forward,
     Step,
@@ -29,7 +29,8 @@ from tinygrad_edu.explain.steps import (
     forward_steps,
     spelled,
 )
-from tinygrad_edu.mathematics import Formula, number, signed
+from tinygrad_edu.mathematics import Formula, array_text, number, signed, symbol
+from tinygrad_edu.mathematics.expression import escaped
 
 __all__ = ["Moment", "Story", "story"]
 
@@ -193,7 +194,9 @@ class _Told:
         back = [node for node in reversed(rows) if node in sweep.cotangents]
         self.back: dict[Node, Step] = dict(zip(back, backward_steps(reading, sweep), strict=True))
         self.sweep = sweep
-        self.output = " and ".join(reading.names[root] for root in reading.roots) or "the result"
+        self.output = (
+            " and ".join(called(reading.names[root]) for root in reading.roots) or "the result"
+        )
 
     def beginning(self) -> Moment:
         leaves = sum(isinstance(node, Leaf) for node in self.reading.nodes)
@@ -214,17 +217,24 @@ class _Told:
             return Moment("forward", name, said, self._several(card, len(steps), lines))
         (step,) = steps
         said = f"{spelled(step.name, step.formula)} = {step.value}"
-        inputs = tuple(Line(f"{key} = {value}") for key, value in step.inputs if key != value)
+        inputs = tuple(
+            Line(_equals(key, value)) for key, value in step.inputs if called(key) != value
+        )
         blocks: tuple[Block, ...] = (
             Heading(spelled(step.name, step.formula)),
-            Line(f"{step.name} = {step.value}"),
+            Line(_equals(step.name, step.value)),
             *((Bullets(inputs),) if inputs else ()),
-            Line(f"{step.op}, ", Code(step.line)),
+            _made(step),
         )
         return Moment("forward", name, said, blocks)
 
     def seed(self, name: str) -> Moment:
-        said = f"The backward pass begins: ∂{self.output}/∂{self.output} = 1."
+        begun = [turned(self.sweep.cotangents[root]) for root in self.reading.roots]
+        if all(g.size == 1 and g == 1 for g in begun):
+            said = f"The backward pass begins: ∂{self.output}/∂{self.output} = 1."
+        else:
+            given = " and ".join(array_text(g) for g in begun)
+            said = f"The backward pass begins: the gradient of {self.output} is {given}, the seed."
         more = (
             "Every step now multiplies what has arrived with a local derivative, and hands it on."
         )
@@ -238,15 +248,19 @@ class _Told:
         if len(steps) > 1:
             said = f"{card.title}: the gradient passes {counted(len(steps), 'operation')}."
             lines = tuple(
-                Line(f"{step.name}: norm {number(step.norm)} arrives; ", *_passes(step))
+                Line(f"{called(step.name)}: norm {number(step.norm)} arrives; ", *_passes(step))
                 for step in steps[:_LISTED]
             )
             return Moment("backward", name, said, self._several(card, len(steps), lines))
         (step,) = steps
-        handed = "; ".join(
-            f"to {element(c.name, c.element, c.size)} {signed(c.value)}" for c in step.contributions
-        )
-        said = f"{step.name}: {signed(step.incoming)} arrives; handed on: {handed or 'nothing'}"
+        if not step.size:
+            said = f"{step.place}: it has no elements, so nothing arrives."
+            return Moment("backward", name, said, backward_blocks(step))
+        largest = ", the largest of its gradient" if step.size > 1 else ""
+        each = ", of each the largest" if any(c.size > 1 for c in step.contributions) else ""
+        handed = "; ".join(f"to {c.place} {signed(c.value)}" for c in step.contributions)
+        said = f"{step.place}: {signed(step.incoming)} arrives{largest}; handed on{each}: "
+        said += handed or "nothing"
         return Moment("backward", name, said, backward_blocks(step))
 
     def _several(self, card: Card, count: int, lines: tuple[Line, ...]) -> tuple[Block, ...]:
@@ -257,20 +271,26 @@ class _Told:
 
 def backward_blocks(step: Step) -> tuple[Block, ...]:
     """Return a step of the backward pass at length."""
-    lines = []
-    for each in step.contributions:
-        place = element(each.name, each.element, each.size)
-        formula = Formula(each.formula, each.latex)
-        lines.append(Line(f"to {place}: ", formula, each.numbers, f" ({each.state})"))
-    size = int(np.prod(step.shape))
-    place = element(step.name, step.element, size)
+    lines = tuple(
+        Line(f"to {each.target}: ", *each.chain, f" ({each.state})") for each in step.contributions
+    )
     return (
         Heading(spelled(step.name, step.formula)),
-        Line(f"Arrives: {step.arrives}."),
-        Line(f"Handed on from {place}:" if lines else "Nothing is handed on."),
-        *((Bullets(tuple(lines)),) if lines else ()),
-        Line(f"{step.op}, ", Code(step.line)),
+        Line("Arrives: ", *step.arrival, "."),
+        Line(f"Handed on from {called(step.name)}:" if lines else "Nothing is handed on."),
+        *((Bullets(lines),) if lines else ()),
+        _made(step),
     )
+
+
+def _made(step: Forward | Step) -> Line:
+    """Return by which row a step was made, and in which line."""
+    return Line(step.op) if step.line == NO_LINE else Line(f"{step.op}, ", Code(step.line))
+
+
+def _equals(name: str, value: str) -> Formula:
+    """Return what a name stands for, as an equation."""
+    return equation(symbol(name), Formula(value, rf"\text{{{escaped(value)}}}"))
 
 
 def _passes(step: Step) -> list[str | Formula]:

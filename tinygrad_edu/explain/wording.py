@@ -11,20 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.core.graph import Node, turned
+from tinygrad_edu.core.graph import Node
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.draw.formula import formula as forward_formula
 from tinygrad_edu.draw.words import counted
+from tinygrad_edu.errors import NO_LINE
 from tinygrad_edu.explain.blocks import Block, Bullets, Code, Heading, Line, Piece
-from tinygrad_edu.explain.chain import Path, count_paths
+from tinygrad_edu.explain.chain import Path, conjugated, count_paths
 from tinygrad_edu.explain.check import Check
 from tinygrad_edu.explain.facts import Facts, InputStory
 from tinygrad_edu.explain.formulas import (
     bracketed,
+    called,
+    element,
     element_formula,
     equation,
+    products,
     quotient,
     signed_formula,
+    use,
 )
 from tinygrad_edu.explain.written import written_out
 from tinygrad_edu.mathematics import (
@@ -64,13 +69,13 @@ class Wording:
 
     def heading(self, node: Node) -> Heading:
         """Return the name of a node, with its operation, shape and dtype."""
-        name = self.facts.reading.names[node]
+        name = called(self.facts.reading.names[node])
         op = "leaf" if node.op is None else node.op.name
         return Heading(f"{name}  ({op}, {dims(node.result.shape)} {node.result.dtype})")
 
     def made(self, node: Node, place: Index) -> list[Block]:
         """Return where a node was made, and its value."""
-        said: list[Block] = [Line("Made at ", Code(self.facts.reading.line(node)))]
+        said = self._where(node)
         value = self.facts.value(node)
         if node.op is not None:
             said.append(Line(self._equation(node, self.facts.reading.arguments(node))))
@@ -80,27 +85,31 @@ class Wording:
             said.append(Line(self._valued(self.facts.reading.names[node], value, place)))
         return said
 
+    def _where(self, node: Node) -> list[Block]:
+        """Return the user's line that made a node; nothing where none is known."""
+        line = self.facts.reading.line(node)
+        return [] if line == NO_LINE else [Line("Made at ", Code(line))]
+
     def _equation(self, node: Node, arguments: Sequence[str]) -> Piece:
         op: Any = node.op
         name = self.facts.reading.names[node]
-        said = minus_signs(forward_formula(node, arguments))
-        return Formula(f"{name} = {said}", f"{symbol(name).latex} = {forward_latex(op, arguments)}")
+        said = minus_signs(forward_formula(node, [called(each) for each in arguments]))
+        return Formula(
+            f"{called(name)} = {said}", f"{symbol(name).latex} = {forward_latex(op, arguments)}"
+        )
 
     def _valued(self, name: str, value: Array, place: Index) -> Formula:
         """Return an array that is small, or one element of a large one, as an equation."""
         if value.size != 1 and value.size <= SHOWN:
             text = array_text(value)
-            return Formula(f"{name} = {text}", rf"{symbol(name).latex} = \text{{{text}}}")
+            return equation(symbol(name), Formula(text, rf"\text{{{text}}}"))
         return equation(element_formula(name, place, value.size), number_formula(value[place]))
 
     def forward(self, node: Node, arguments: Sequence[str], place: Index) -> list[Block]:
         """Return the operation with names, shapes and numbers."""
         op: Any = node.op
-        said: list[Block] = [
-            Line("Made at ", Code(self.facts.reading.line(node))),
-            Line(f"{op.name}: {op.doc}"),
-            Line(self._equation(node, arguments)),
-        ]
+        said = self._where(node)
+        said += [Line(f"{op.name}: {op.doc}"), Line(self._equation(node, arguments))]
         given = []
         values: list[Array | None] = []
         for i, (up, primal) in enumerate(zip(node.upstream or (), node.primals, strict=True)):
@@ -166,7 +175,7 @@ class Wording:
         if self.facts.output != "L" or self.facts.output == name:
             return "It is the output: by itself it changes at the rate 1."
         several = len(self.facts.reading.roots) > 1
-        what = "the outputs" if several else name
+        what = "the outputs" if several else called(name)
         weights = ", each times its seed" if self.facts.seeded else ""
         return f"L is the sum of the elements of {what}{weights}."
 
@@ -180,18 +189,18 @@ class Wording:
         place = self.facts.place(node, None)
         return f", the largest being {signed(g[place])} at {list(place)}"
 
-    def story(self, node: Node, i: int, story: InputStory, again: bool) -> list[Block]:
+    def story(self, node: Node, i: int, story: InputStory) -> list[Block]:
         """Return the words about one argument."""
         op: Any = node.op
         size = story.gradient.size
-        role = f", as {op.arguments[0 if op.variadic else i]}" if again else ""
+        role = f", {use(node, i)}" if use(node, i) else ""
         said: list[Block] = [
-            Heading(f"Back to {story.name}{role}"),
-            Line(self._local(node, i, story), story.remark),
+            Heading(f"Back to {called(story.name)}{role}"),
+            Line(*self._local(node, i, story), story.remark),
         ]
         target = element_formula(story.name, story.place, size)
         if story.sum is not None and story.sum.terms:
-            said.append(self._product(node, story))
+            said.append(self._product(node, i, story))
         if story.broadcast:
             said.append(Line(f"{story.broadcast}."))
         left = slope(symbol(self.facts.output), target)
@@ -212,22 +221,35 @@ class Wording:
             said += self.check(story.name, story.place, story.check, up)
         return said
 
-    def _local(self, node: Node, i: int, story: InputStory) -> Formula:
+    def _local(self, node: Node, i: int, story: InputStory) -> list[Piece]:
         """Return the local derivative, with its number where there is one number."""
         op: Any = node.op
         found = story.sum
         if not op.factors or found is None or not found.terms:
-            return story.local
+            return [story.local]
         slopes = {term.slope for term in found.terms}
         if len(slopes) > 1 or found.count > len(found.terms):
-            return story.local
-        value = number_formula(slopes.pop())
+            return [story.local]
+        factor = slopes.pop()
+        value = number_formula(np.conj(factor) if conjugated(node, i, factor) else factor)
         said = story.local
-        if len(found.terms) == 1:
-            put = self._with_numbers(node, i, found.terms[0].place)
-            if put is not None and put.text != value.text and not said.text.endswith(put.text):
-                said = equation(said, put)
-        return said if said.text.endswith(f"= {value.text}") else equation(said, value)
+        if said.text.endswith(f"= {value.text}"):
+            return [said]
+        if len(found.terms) > 1:
+            return [said, ", which is ", value, " in each"]
+        place = found.terms[0].place
+        put = self._with_numbers(node, i, place)
+        choice = " if " in said.text  # an equation would end its last case
+        shown = put is not None and put.text != value.text and not said.text.endswith(put.text)
+        shown = shown and not choice
+        if node.result.size == 1 and not choice:
+            said = equation(said, put) if shown and put is not None else said
+            return [equation(said, value)]
+        number = equation(put, value) if shown and put is not None else value
+        if node.result.size == 1:
+            return [said, ", which is ", number, " here"]
+        at = element_formula(self.facts.reading.names[node], place, node.result.size)
+        return [said, ", which is ", number, " at ", at]
 
     def _with_numbers(self, node: Node, i: int, place: Index) -> Formula | None:
         """Return the local derivative at an element of the result, numbers in place of names."""
@@ -252,42 +274,33 @@ class Wording:
         names = found.names & used
         return found.written(known) if names and names <= set(known) else None
 
-    def _product(self, node: Node, story: InputStory) -> Line:
+    def _product(self, node: Node, i: int, story: InputStory) -> Line:
         """Return the chain rule as products with numbers."""
         found = story.sum
         assert found is not None
-        pieces = []
-        for term in found.terms:
-            incoming, slope_ = (
-                signed_formula(term.incoming),
-                bracketed(number_formula(term.slope)),
-            )
-            pieces.append(
-                Formula(
-                    f"({incoming.text}) · {slope_.text}",
-                    rf"({incoming.latex}) \cdot {slope_.latex}",
-                )
-            )
-        text = " + ".join(piece.text for piece in pieces)
-        latex = " + ".join(piece.latex for piece in pieces)
+        pairs = [(term.incoming, term.slope) for term in found.terms]
         hidden = found.count - len(found.terms)
-        if hidden > 0:
-            rest = signed_formula(found.rest)
-            text += f" + … ({hidden:,} more: {rest.text})"
-            latex += rf" + \ldots \text{{ ({hidden:,} more: }} {rest.latex}\text{{)}}"
-        arriving = slope(symbol(self.facts.output), symbol(self.facts.reading.names[node])).text
-        one = len(found.terms) == 1 and not hidden
-        head = "gradient times slope: " if one else f"the sum of {arriving} times slope: "
-        return Line(head, equation(Formula(text, latex), signed_formula(found.total)))
+        text = products(pairs, hidden, found.rest)
+        over = slope(symbol(self.facts.output), symbol(self.facts.reading.names[node]))
+        op: Any = node.op
+        turned_ = op.factors and any(conjugated(node, i, factor) for _, factor in pairs)
+        by = "the conjugate of the slope" if turned_ else "slope"
+        right = equation(text, signed_formula(found.total))
+        if len(pairs) == 1 and not hidden:
+            return Line(f"gradient times {by}: ", right)
+        return Line("the sum of ", over, f" times {by}: ", right)
 
     def quiet(self, node: Node, arguments: Sequence[str]) -> str:
         """Return which arguments take no gradient, and why."""
         said = []
         for i, (up, primal) in enumerate(zip(node.upstream or (), node.primals, strict=True)):
-            if primal is None or (up is not None and (node, i) in self.facts.sweep.parts):
+            part = self.facts.sweep.parts.get((node, i)) if up is not None else None
+            if primal is None or (part is not None and part.size):
                 continue
             name = arguments[i]
-            if up is not None:
+            if up is not None and not up.result.size:
+                said.append(f"{called(name)} has no elements")
+            elif up is not None:
                 op: Any = node.op
                 flows = local(op, i).expression is not None
                 said.append(f"{name} gets none{'' if flows else ', its row lets none flow to it'}")
@@ -304,7 +317,7 @@ class Wording:
         if found.verdict == "not compared" and not found.delta:
             lines = [line.strip() for line in found.reason.splitlines()]
             return [Line(f"not checked: {lines[0]}"), Bullets(tuple(Line(t) for t in lines[1:]))]
-        change = quotient(self.facts.output, point)
+        change = quotient(self.facts.output, point, isinstance(found.slope, complex))
         right = signed_formula(found.slope, 8)
         said = Line(
             equation(change, right), f" for Δ = {number(found.delta)}: {self._verdict(found)}"
@@ -323,10 +336,13 @@ class Wording:
         if found.verdict == "DISAGREES":
             return f"DISAGREES with {gradient}; a rule on the way is wrong"
         if found.verdict == "kink":
-            return (
-                f"differs from {gradient}, for here is a kink: the slope is {signed(found.left)} "
-                f"on the left and {signed(found.right)} on the right"
+            sides = (
+                f"here is a kink: {found.along}{', ' if found.along else ''}the slope is "
+                f"{signed(found.left)} on the left and {signed(found.right)} on the right"
             )
+            if found.middle:
+                return f"{sides}, and {gradient}, the mean of the two, is what the row gives"
+            return f"differs from {gradient}, for {sides}"
         if found.verdict == "by design":
             return f"differs from {gradient} by design ({found.reason})"
         return f"not compared with {gradient}: {found.reason}"
@@ -336,7 +352,6 @@ class Wording:
         count = count_paths(self.facts.reading, self.facts.sweep, node)
         if not count:
             return []
-        names = self.facts.reading.names
         said: list[Block] = [Heading(f"By which way: {counted(count, 'path')}")]
         incoming = self.facts.incoming(node, place)
         assert incoming is not None
@@ -348,21 +363,56 @@ class Wording:
             lines = [Line(f"by {k}: {signed(v)}") for k, v in grouped.items()]
             total = sum(grouped.values())
         else:
-            lines = []
-            for path in found:
-                way = " ← ".join([*(names[step] for step, _ in reversed(path.steps)), names[node]])
-                value = turned(np.asarray(path.value)).item()
-                if path.slopes:
-                    factors = [bracketed(number_formula(each)) for each in path.slopes]
-                    product = Formula(
-                        " · ".join(factor.text for factor in factors),
-                        r" \cdot ".join(factor.latex for factor in factors),
-                    )
-                    lines.append(Line(f"{way}: ", equation(product, signed_formula(value))))
-                else:
-                    lines.append(Line(f"{way}: {signed(value)}"))
-            total = sum(turned(np.asarray(path.value)).item() for path in found)
+            lines = [line for path in found for line in self._path(node, path)]
+            total = sum(path.value for path in found)
         said.append(Bullets(tuple(lines)))
-        if len(lines) > 1:
+        factors = [f for path in found for chain in path.chains for f in chain.factors]
+        if any(isinstance(factor, complex) for factor in factors):
+            said.append(
+                Line("Of complex numbers these are the conjugates of the local derivatives.")
+            )
+        if len(found) != 1:
             said.append(Line(f"The sum over the paths is {signed(total)}, the gradient."))
         return said
+
+    def _path(self, node: Node, path: Path) -> list[Line]:
+        """Return one way to the output, as a product for each way between elements."""
+        names = self.facts.reading.names
+        nodes = [node, *(step for step, _ in path.steps)]
+        uses = [f" ({use(*step)})" if use(*step) else "" for step in path.steps]
+        value = signed_formula(path.value)
+
+        def way(places: Sequence[Index] | None) -> str:
+            at = [() if places is None else places[k] for k in range(len(nodes))]
+            said = [
+                f"{element(names[each], place, each.result.size)}{role}"
+                for each, place, role in zip(nodes, at, [*uses, ""], strict=True)
+            ]
+            return " ← ".join(reversed(said))
+
+        lines = []
+        for chain in path.chains:
+            factors = [bracketed(number_formula(factor)) for factor in chain.factors]
+            product = Formula(
+                " · ".join(factor.text for factor in factors),
+                r" \cdot ".join(factor.latex for factor in factors),
+            )
+            right = chain.product
+            part = ""
+            if isinstance(right, complex) and not isinstance(path.value, complex):
+                part, right = "the real part of ", right.real
+            result = signed_formula(right)
+            said = equation(product, result) if len(factors) > 1 or part else result
+            lines.append(Line(f"{way(chain.places)}: {part}", said))
+        if len(lines) == 1:
+            return lines
+        if lines:
+            head = Line(f"{way(None)}: ", value, f", the sum of {len(lines)} ways over elements:")
+            return [head, *(Line("  ", *line.pieces) for line in lines)]
+        if path.sum is None or not path.sum.terms:
+            return [Line(f"{way(None)}: ", value)]
+        first = path.steps[0][0]
+        pairs = [(term.incoming, term.slope) for term in path.sum.terms]
+        whole = products(pairs, path.sum.count - len(pairs), path.sum.rest)
+        over = f", over the elements of {called(names[first])} gradient times slope"
+        return [Line(f"{way(None)}{over}: ", equation(whole, value))]

@@ -145,7 +145,7 @@ def _sum(
     values = [_product(_number(a), _number(b), r" \cdot ") for a, b in products[:listed]]
     hidden = products[listed:]
     if hidden:
-        rest = number_formula(sum(float(np.real(a[2] * b[2])) for a, b in hidden))
+        rest = number_formula(sum(a[2] * b[2] for a, b in hidden))
         named.append(Formula(f"… ({len(hidden):,} more)", r"\ldots"))
         values.append(
             Formula(
