@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tinygrad_edu.errors import TargetError, TinygradEduError
+from tinygrad_edu.errors import NO_LINE, TargetError, TinygradEduError
 
 __all__ = ["load_target", "telling"]
 
@@ -110,7 +110,7 @@ def telling(who: str, target: str, what: str, fix: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = str(error)
+        told = str(error).replace(f"\n  at {NO_LINE}", "")  # nobody's line called it
         if not isinstance(error, TinygradEduError):  # ours name the line themselves
             theirs = _lines_of(Path(target.rpartition(":")[0].rstrip(":")), error)
             told = f"{type(error).__name__}: {error}"

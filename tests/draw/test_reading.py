@@ -5,9 +5,10 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Parameter
+from tinygrad_edu.draw import draw
 from tinygrad_edu.draw.formula import formula
 from tinygrad_edu.draw.reading import read
-from tinygrad_edu.errors import DiagramError, FreedGraphError
+from tinygrad_edu.errors import NO_LINE, DiagramError, FreedGraphError
 from tinygrad_edu.nn import CrossEntropyLoss, LayerNorm, Linear, Module, Sequential
 
 
@@ -320,3 +321,13 @@ def test_a_freed_graph_is_refused():
     y.backward()
     with pytest.raises(FreedGraphError, match="retain_graph"):
         read("test", y)
+
+
+def test_where_no_line_is_known_nothing_is_said_of_it(monkeypatch):
+    x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    monkeypatch.setattr("tinygrad_edu.draw.reading.describe_line", lambda *_: NO_LINE)
+    for level in ("op", "module"):
+        diagram = draw(np.exp(x).sum(), level=level, show=("shape", "line"))
+        told = "\n".join(card.tooltip + str(card.texts) for card in diagram.picture.cards)
+        assert "exp" in told
+        assert NO_LINE not in told

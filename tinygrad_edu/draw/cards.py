@@ -170,7 +170,9 @@ class Cards:
             (*lines, *self._whole(leaf, bool(charts)), *self._line(leaf)),
             grid(value, self.look.values),
             charts,
-            tooltip=f"{name}: {statistics(value)}{told}\nmade at {self.reading.line(leaf)}",
+            tooltip="\n".join(
+                [f"{name}: {statistics(value)}{told}", *self.reading.place(leaf, "made at ")]
+            ),
             cluster=None if given else cluster,
             nonfinite=nonfinite(value),
         )
@@ -246,10 +248,15 @@ class Cards:
             op.name,
             lines=tuple(lines),
             values=() if node in reading.roots else grid(value, self.look.values),
-            tooltip=f"{op.name}: {op.doc}\n{name} = {formula(node, arguments)}\n"
-            f"result {statistics(value if value is not None else node.result)}{told}\n"
-            + (f"in {places}\n" if places else "")
-            + f"at {reading.line(node)}",
+            tooltip="\n".join(
+                [
+                    f"{op.name}: {op.doc}",
+                    f"{name} = {formula(node, arguments)}",
+                    f"result {statistics(value if value is not None else node.result)}{told}",
+                    *([f"in {places}"] if places else []),
+                    *reading.place(node, "at "),
+                ]
+            ),
             cluster=cluster,
             nonfinite=nonfinite(value),
             pale=node in reading.forward,
@@ -257,9 +264,8 @@ class Cards:
 
     def _line(self, node: Node) -> tuple[Line, ...]:
         """Return where a node was made, if that is wanted."""
-        if "line" not in self.look.show:
-            return ()
-        return (Line(self.reading.line(node), "grey"),)
+        shown = self.reading.place(node) if "line" in self.look.show else []
+        return tuple(Line(text, "grey") for text in shown)
 
     def _locals(self, node: Node, arguments: Sequence[str]) -> list[Line]:
         """Return the local derivatives of an op through which gradients are drawn."""

@@ -149,7 +149,7 @@ class _ModuleGraph:
         red = next((line for node in nodes for line in self.of.begins(node)), None)
         lines += [red] if red is not None else []
         if "line" in self.of.look.show and group.kind in ("call", "module"):
-            lines.append(Line(reading.line(nodes[0]), "grey"))
+            lines += [Line(text, "grey") for text in reading.place(nodes[0])]
         wrong = sum(nonfinite(reading.values.get(node)) for node in nodes)
         wrong += sum(nonfinite(leaf.result) for leaf in counted)
         told = [f"{title}  {corner}", f"{len(nodes):,} operations: {_ops(nodes, 8)}"]
@@ -161,7 +161,7 @@ class _ModuleGraph:
                 title,
                 corner,
                 tuple(lines),
-                tooltip="\n".join([*told, f"at {reading.line(nodes[0])}"]),
+                tooltip="\n".join([*told, *reading.place(nodes[0], "at ")]),
                 cluster=self.clusters.inside(self._outside(group)),
                 frozen=frozen,
                 nonfinite=wrong,

@@ -26,7 +26,7 @@ from tinygrad_edu.core.op import Like
 from tinygrad_edu.core.tensor import Parameter, Tensor
 from tinygrad_edu.draw.source import Sources, callee, keywords, operands, positional, word
 from tinygrad_edu.draw.words import a_kind
-from tinygrad_edu.errors import DiagramError, describe_line, users_line
+from tinygrad_edu.errors import NO_LINE, DiagramError, describe_line, users_line
 from tinygrad_edu.nn.layers import Sequential
 from tinygrad_edu.nn.module import CALLS, Call, Module
 
@@ -126,6 +126,11 @@ class Reading:
         if key not in self._lines:
             self._lines[key] = describe_line(node.code, node.lasti)
         return self._lines[key]
+
+    def place(self, node: Node, before: str = "") -> list[str]:
+        """Return that line in a list, behind some words; nothing if it is not known."""
+        line = self.line(node)
+        return [] if line == NO_LINE else [before + line]
 
     @cached_property
     def _wishes(self) -> Mapping[Node, str]:
