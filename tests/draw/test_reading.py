@@ -327,7 +327,8 @@ def test_where_no_line_is_known_nothing_is_said_of_it(monkeypatch):
     monkeypatch.setattr("tinygrad_edu.draw.reading.describe_line", lambda *_: NO_LINE)
     net = Linear(3, 2, rng=0)
     for level in ("op", "module"):
-        picture = draw(
+        y = net(np.ones((4, 3), np.float32))
+        picture = draw(y, level=level, show=("shape", "line")).picture
             net(np.ones((4, 3), np.float32)), level=level, show=("shape", "line")
         ).picture
         told = "\n".join(card.tooltip + str(card.texts) for card in picture.cards)
