@@ -329,8 +329,6 @@ def test_where_no_line_is_known_nothing_is_said_of_it(monkeypatch):
     for level in ("op", "module"):
         y = net(np.ones((4, 3), np.float32))
         picture = draw(y, level=level, show=("shape", "line")).picture
-            net(np.ones((4, 3), np.float32)), level=level, show=("shape", "line")
-        ).picture
         told = "\n".join(card.tooltip + str(card.texts) for card in picture.cards)
         assert "linear" in told
         assert NO_LINE not in told
