@@ -408,3 +408,15 @@ def test_one_that_vanishes_among_several_does_not_make_them_all_vanish():
     found = folded(replace(picture, edges=weak))
     merged = [e for e in found.edges if (e.tail, e.head) == ("W", "0-1")]
     assert [edge.strength for edge in merged] == ["normal"]
+
+
+def test_clusters_may_be_listed_in_any_order():
+    cards = (
+        Card("x", "input", "x"),
+        *(Card(f"o{i}", "op", "relu", cluster=c) for i, c in enumerate("ab")),
+    )
+    edges = (Edge("x", "o0"), Edge("o0", "o1"))
+    boxes = (Cluster("b", "net.1", "ReLU()"), Cluster("a", "net.0", "ReLU()"))
+    for clusters in (boxes, boxes[::-1]):
+        (box,) = folded(Picture(cards, edges, clusters)).clusters
+        assert (box.id, box.count) == ("a", 2)

@@ -394,7 +394,9 @@ class Cards:
 
     def strength(self, length: float) -> Strength:
         """Return whether a gradient of this norm vanishes or explodes."""
-        if not np.isfinite(length) or length > EXPLODING:
+        if not np.isfinite(length):
+            return "nan or inf"
+        if length > EXPLODING:
             return "exploding"
         return "vanishing" if length < VANISHING * self.largest else "normal"
 

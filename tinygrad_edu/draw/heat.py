@@ -90,7 +90,7 @@ class Costs:
         return f"{_WORDS[self.kind]} {figure} %"
 
 
-_WORDS = {"time": "time", "memory": "mem", "flops": "flops", "grad": "‖gradient‖"}
+_WORDS = {"time": "time", "memory": "mem", "flops": "flops", "grad": "all gradients"}
 _UNITS: dict[str, tuple[str, Sequence[str]]] = {
     "time": ("s", ("", "m", "µ", "n")),
     "memory": ("B", ("G", "M", "k", "")),

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 EdgeStyle = Literal["data", "parameter", "constant", "gradient", "absent"]
-Strength = Literal["normal", "vanishing", "exploding"]
+Strength = Literal["normal", "vanishing", "exploding", "nan or inf"]
 Change = Literal["added", "removed", "changed"]
 Rankdir = Literal["LR", "TB"]
 LegendEntry = Literal[
@@ -51,6 +51,8 @@ LegendEntry = Literal[
     "pale",
     "gradient",
     "absent",
+    "vanishing",
+    "exploding",
     "value",
     "rate",
     "recurrent",
@@ -76,6 +78,8 @@ LEGEND: dict[LegendEntry, str] = {
     "pale": "context, drawn back",
     "gradient": "gradient, flows back",
     "absent": "gradient not computed",
+    "vanishing": "dotted: gradient below 1e−7 of the largest",
+    "exploding": "red: gradient above 1,000, or nan",
     "value": "blue number: value",
     "rate": "orange number: gradient; ×: local derivative",
     "recurrent": "goes back, to the next step",
@@ -285,8 +289,8 @@ class Edge:
         Pen width in points, at most 3.5.
     tooltip : str
         Text shown on hovering; names both ends when empty.
-    strength : {"normal", "vanishing", "exploding"}
-        Vanishing is dotted; exploding is red and bold.
+    strength : {"normal", "vanishing", "exploding", "nan or inf"}
+        Vanishing is dotted; the last two are red and bold.
     change : {"added", "removed"}, optional
         What a comparison says of it: green and thicker, or red and dashed.
     recurrent : bool
@@ -324,7 +328,12 @@ class Edge:
     @property
     def pen(self) -> float:
         """Pen width in points as drawn."""
-        return max(self.width, 3.5) if self.strength == "exploding" else self.width
+        return max(self.width, 3.5) if self.alarming else self.width
+
+    @property
+    def alarming(self) -> bool:
+        """Whether its gradient is no number of use."""
+        return self.strength in ("exploding", "nan or inf")
 
     @property
     def dash(self) -> Literal["solid", "dashed", "dotted"]:
@@ -435,6 +444,8 @@ class Picture:
             return self.legend
         present: set[str] = {card.role for card in self.cards}
         present.update(edge.style for edge in self.edges if edge.style in ("gradient", "absent"))
+        present.update(["vanishing"] if any(e.strength == "vanishing" for e in self.edges) else [])
+        present.update(["exploding"] if any(edge.alarming for edge in self.edges) else [])
         present.update(["frozen"] if any(card.frozen for card in self.cards) else [])
         present.update(["nonfinite"] if any(card.nonfinite for card in self.cards) else [])
         present.update(["pale"] if any(card.pale for card in self.cards) else [])
@@ -482,7 +493,8 @@ class Picture:
     def bar_colour(self, card: Card, role: Literal["value", "gradient"]) -> str:
         """Return the colour of bars: that of gradients, or of what the card is."""
         theme = self.colours
-        own = theme.value if card.role == "module" else theme.stroke[card.role]
+        # What is measured has one colour, whatever is looked at.
+        own = theme.value if card.role == "module" or card.bars else theme.stroke[card.role]
         colour = theme.gradient if role == "gradient" else own
         return mix(colour, theme.background) if card.pale else colour
 
@@ -498,7 +510,7 @@ class Picture:
     def edge_colour(self, edge: Edge) -> str:
         """Return the colour of an edge."""
         theme = self.colours
-        if edge.strength == "exploding":
+        if edge.alarming:
             return theme.alarm
         if edge.change is not None:
             return self._change_colour(edge.change)
@@ -529,7 +541,7 @@ def swatch_card(entry: LegendEntry) -> Card | None:
             return Card("", "module", "", heat=3)
         case "added" | "removed" | "changed":
             return Card("", "module", "", change=entry)
-        case "gradient" | "absent" | "value" | "rate" | "recurrent":
+        case "gradient" | "absent" | "vanishing" | "exploding" | "value" | "rate" | "recurrent":
             return None
         case _:
             return Card("", entry, "")
@@ -540,6 +552,8 @@ def swatch_edge(entry: LegendEntry) -> Edge:
     match entry:
         case "gradient" | "absent":
             return Edge("", "", style=entry, width=1.6)
+        case "vanishing" | "exploding":
+            return Edge("", "", style="gradient", width=1.6, strength=entry)
         case "recurrent":
             return Edge("", "", width=1.6, recurrent=True)
         case _:

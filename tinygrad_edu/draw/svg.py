@@ -12,7 +12,9 @@ from dataclasses import replace
 from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
-from tinygrad_edu.draw.layout import BORDER, Point, Rectangle, Route, lay_out
+from tinygrad_edu.draw.labels import Point, Rectangle
+from tinygrad_edu.draw.layout import Route, lay_out
+from tinygrad_edu.draw.level import BORDER
 from tinygrad_edu.draw.measure import Face, cluster_pieces, label_of, text_width, wrapped
 from tinygrad_edu.draw.names import box_name, card_name, edge_names
 from tinygrad_edu.draw.picture import (
