@@ -419,4 +419,4 @@ def test_clusters_may_be_listed_in_any_order():
     boxes = (Cluster("b", "net.1", "ReLU()"), Cluster("a", "net.0", "ReLU()"))
     for clusters in (boxes, boxes[::-1]):
         (box,) = folded(Picture(cards, edges, clusters)).clusters
-        assert (box.id, box.count) == ("a", 2)
+        assert (box.id, box.count, box.title) == ("a", 2, "net.0–1")

@@ -184,8 +184,8 @@ class Merging:
             members[self._drawn_cluster(number)].append(number)
         found = []
         for number, merged in members.items():
-            own = [self.clusters[member] for member in merged]
             kept = self.clusters[number]  # whose cards are kept, wherever it stands in the list
+            own = [kept, *(self.clusters[member] for member in merged if member != number)]
             count, sizes = self.said.get(number, (kept.count, []))
             place = self.parents[number]
             parent = None if place is None else self.clusters[self._drawn_cluster(place)].id
