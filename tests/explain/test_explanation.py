@@ -20,6 +20,7 @@ from tinygrad_edu.errors import (
 )
 from tinygrad_edu.explain import Explainer, Explanation, explain
 from tinygrad_edu.explain.chain import count_paths
+from tinygrad_edu.explain.formulas import indexed
 from tinygrad_edu.testing.samples import Plan, Sample, plans, rows, sample
 
 PLANS = [plan for plan in plans(rows()) if plan.row.differentiable]
@@ -266,7 +267,7 @@ def test_a_path_over_many_elements_begins_with_the_sum_over_them() -> None:
     assert path.chains == ()
     assert path.sum is not None
     assert path.sum.count == 20
-    assert "over the elements of multiply1 gradient times slope: (+" in found.text
+    assert "; the sum over the elements of multiply1, gradient times slope: (+" in found.text
     assert "(16 more: +" in found.text
     assert path.sum.rest + sum(t.product for t in path.sum.terms) == pytest.approx(path.value)
 
@@ -326,11 +327,11 @@ def test_broadcasting_is_told() -> None:
     a, b = leaf(rng.normal(size=(100, 10)), "a"), leaf(rng.normal(size=10), "b")
     s = a + b
     text = stories(explain(s).text)["Back to b"]
-    assert "Summed over axis 0, because b has shape (10,) and s has (100, 10)." in text
+    assert "Summed over axis 0, because b has shape 10 and s has shape 100 × 10." in text
     assert "(96 more: +96) = +100" in text
     column = leaf(rng.normal(size=(1, 1)), "column")
     told = explain(np.multiply(a, column)).text
-    assert "Summed over axes 0 and 1, because column has shape (1, 1)" in told
+    assert "Summed over axes 0 and 1, because column has shape 1 × 1" in told
 
 
 def test_one_element_of_a_large_product_is_written_out() -> None:
@@ -544,7 +545,7 @@ def test_the_chain_of_complex_numbers_has_conjugates_in_brackets() -> None:
     r = np.abs(square)
     text = explain(r, c).text
     assert "c (as the 1st argument): (−0.6 + 0.8i) · (1 − 2i) = (1 + 2i)" in text
-    assert "these are the conjugates of the local derivatives" in text
+    assert "what a gradient is multiplied with on its way back: the conjugate of" in text
     slopes = "(r(c + Δ) − r(c − Δ)) / 2Δ + i · (r(c + iΔ) − r(c − iΔ)) / 2Δ = (2 + 4i) for Δ"
     assert slopes in text
     assert "∂r/∂square = sign(square) = sign(−3 + 4i) = −0.6 + 0.8i" in explain(r).text
@@ -692,3 +693,16 @@ def test_of_a_line_that_is_not_known_nothing_is_said() -> None:
     exec(compile("y = x * 2", "/usr/bin/tinygrad-edu", "exec"), scope)
     assert "Made at" not in explain(scope["y"]).text
     assert "unknown" not in explain(scope["y"]).text
+
+
+def test_an_index_never_stands_below_an_index() -> None:
+    assert indexed("linear1", (0, 2)).latex == r"{\mathit{linear1}}_{0, 2}"
+    assert indexed("W", (0, 2)).latex == "{W}_{0, 2}"
+    assert indexed("linear1", (0, 2)).mathml.count("<msub>") == 1
+
+
+def test_the_factor_of_an_absolute_value_is_not_called_a_conjugate() -> None:
+    z = leaf(3 + 4j, "z")
+    text = explain(np.abs(z * z), z).text
+    assert "these are the conjugates" not in text
+    assert "the conjugate of the local derivative; of a real result, such as an absolute" in text

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, nn
+from tinygrad_edu.core.op import OPS
 from tinygrad_edu.data import DataLoader
+from tinygrad_edu.draw.reading import read
 from tinygrad_edu.errors import ExplanationError
 from tinygrad_edu.explain.page import Frame, Frames, explain_html
+from tinygrad_edu.explain.story import story
 from tinygrad_edu.mathematics import signed
 from tinygrad_edu.models import SimpleConvNet
 from tinygrad_edu.optim import SGD
@@ -389,10 +392,9 @@ def test_what_is_said_of_arrays_names_the_elements(opened):
     y = (w * np.array([1.0, 2.0])).sum()
     page = opened(y, "#9999")
     assert page.texts("#said") == [
-        "multiply1[0, 0]: +1 arrives, the largest of its gradient; "
-        "handed on, of each the largest: to w[0, 1] +2"
+        "multiply1[0, 1]: +1 arrives, the largest of its gradient; handed on: to w[0, 1] +2"
     ]
-    assert "to w[0, 1], the largest of w: " in page.texts("#about")[0]
+    assert "to w[0, 1], where the gradient of w is largest: " in page.texts("#about")[0]
 
 
 def test_the_seed_that_was_given_is_what_the_backward_pass_begins_with(opened):
@@ -623,3 +625,15 @@ def test_what_was_there_stays_where_the_page_cannot_be_written(tmp_path):
 
 def test_the_script_is_small():
     assert len((files("tinygrad_edu.explain") / "page.js").read_bytes()) < 6 * 1024
+
+
+def test_the_output_is_called_in_the_picture_as_in_the_texts():
+    z = Tensor(np.ones((2, 3)), requires_grad=True, name="z")
+    reading = read("test", OPS["softmax_cross_entropy"](z, np.array([0, 1])))
+    told = story(reading, reading.sweep())
+    (card,) = [card for card in told.picture.cards if card.role == "output"]
+    assert card.title == "softmax_cross_entropy1"
+    said = [moment.said for moment in told.moments]
+    assert said[0].endswith("1 operation will make softmax_cross_entropy1 of it.")
+    assert "The backward pass begins with 1, the rate of softmax_cross_entropy1 by itself." in said
+    assert "∂softmax_cross_entropy1/∂softmax_cross_entropy1 ·" not in str(told.moments)

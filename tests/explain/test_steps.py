@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Tensor, nn
+from tinygrad_edu.core.function import Function
 from tinygrad_edu.core.op import OPS
 from tinygrad_edu.draw.reading import read
 from tinygrad_edu.errors import DiagramError, FreedGraphError, GradientError
+from tinygrad_edu.explain.explanation import explain
 from tinygrad_edu.explain.page import explain_html
 from tinygrad_edu.explain.steps import forward_steps, steps
 from tinygrad_edu.mathematics import number
@@ -68,13 +70,16 @@ def test_totals_are_the_gradients_of_the_engine():
         parameter.name = name
     x = rng.random((6, 4), dtype=np.float32)
     loss = nn.CrossEntropyLoss()(model(x), rng.integers(0, 3, 6))
-    found = totals(steps(loss))
+    told = steps(loss)
+    found = totals(told)
     assert all(parameter.grad is None for parameter in model.parameters())
     loss.backward()
     for name, parameter in model.named_parameters():
         place, total = found[name]
         assert total == pytest.approx(parameter.grad[place], rel=1e-6)
-        assert abs(total) == pytest.approx(np.abs(parameter.grad).max(), rel=1e-6)
+        last = [c for step in told for c in step.contributions if c.name == name][-1]
+        largest = abs(total) == pytest.approx(np.abs(parameter.grad).max(), rel=1e-6)
+        assert largest == (last.chosen == f"where the gradient of {name} is largest")
 
 
 def test_where_one_product_is_the_whole_its_factors_multiply_to_it():
@@ -125,8 +130,8 @@ def test_the_elements_of_a_step_are_told_apart():
     text = str(steps((A * v + 2.0).sum())[-1])
     assert "arrives  ∂sum1/∂multiply1[0, 0] = +1" in text
     assert (
-        "to v[2], the largest of v: ∂multiply1/∂v = A, times the gradient, summed over "
-        "multiply1[0, 2] and multiply1[1, 2]: (+1) · 2 + (+1) · 5 = +7 (complete)"
+        "to v[0]: ∂multiply1/∂v = A, times the gradient, summed over "
+        "multiply1[0, 0] and multiply1[1, 0]: (+1) · 2 + (+1) · 3 = +5 (complete)"
     ) in text
 
 
@@ -135,11 +140,11 @@ def test_a_factor_is_that_of_the_element_that_is_named():
     y = np.square(np.tanh(x))
     _, last = steps(y, seed=np.array([4.0, 5.0, 0.2]))
     (to_x,) = last.contributions
-    assert to_x.element != last.element
-    k = to_x.element[0]
-    assert f"to x[{k}], the largest of x: " in str(last)
+    (k,) = last.element
+    assert to_x.element == (k,)
+    assert f"to x[{k}]: " in str(last).replace(", where the gradient of x is largest", "")
     assert f", there {number(1 - np.tanh(x.numpy()[k]) ** 2)}, times " in str(last)
-    assert f" of tanh1[{k}] = " in str(last)
+    assert to_x.local * last.incoming == pytest.approx(to_x.value)
 
 
 def test_one_tensor_that_is_two_arguments_says_which():
@@ -310,3 +315,140 @@ def test_fused_rows_have_steps(name):
     found = steps(result)
     assert totals(found)
     assert all(str(step) for step in found)
+
+
+def test_a_step_follows_the_element_that_the_arriving_one_feeds():
+    X = leaf("X", [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    m = X.mean(axis=1, keepdims=True)
+    d = X - m
+    out = (d * d).sum() / np.sqrt((X * X).sum())
+    for step in steps(out):
+        for each in step.contributions:
+            if step.op in ("multiply", "subtract") and each.size == step.size:
+                assert each.element == step.element, str(step)
+    by_name = {step.name: step for step in steps(out)}
+    square = by_name["multiply2"]
+    assert square.element == (1, 2)  # all arrive alike: that which hands on most
+    assert "to X[1, 2], as the 1st argument: ∂multiply2/∂X = X, there 6, times " in str(square)
+    to_mean = by_name["d"].contributions[1]
+    assert to_mean.element == (by_name["d"].element[0], 0)
+    assert to_mean.brief.endswith("0 in all")
+
+
+def test_what_was_not_chosen_is_not_followed():
+    x = leaf("x", [1.0, -2.0])
+    found = steps(np.where(np.array([True, False]), x * x, 3 * x).sum())
+    square = next(step for step in found if step.formula == "x · x")
+    assert square.element == (0,)
+    assert {each.element for each in square.contributions} == {(0,)}
+    assert [each.value for each in square.contributions] == [1.0, 1.0]
+
+
+def test_where_a_gradient_is_called_the_largest_it_is():
+    rng = np.random.default_rng(0)
+    w, v = leaf("w", rng.normal(size=(4, 3))), leaf("v", rng.normal(size=3))
+    x = rng.normal(size=(5, 4))
+    loss = np.square(np.tanh(x @ w) * v).sum()
+    told = steps(loss)
+    loss.backward()
+    seen = set()
+    for step in told:
+        for each in step.contributions:
+            if each.name in ("w", "v"):
+                grad = {"w": w, "v": v}[each.name].grad
+                assert each.total == pytest.approx(grad[each.element])
+                largest = f"where the gradient of {each.name} is largest"
+                assert (each.chosen == largest) == (abs(each.total) == np.abs(grad).max())
+                seen.add(each.chosen)
+    assert seen
+
+
+def test_axes_are_told():
+    A = leaf("A", [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    for result, forward, local in (
+        (A.sum(axis=0), "Σ A over axis 0", ", repeated over axis 0"),
+        (A.mean(axis=(0,)), "Σ A / n over axis 0", ", n counted over axis 0"),
+        (np.max(A, axis=0), "max A over axis 0", "to the largest of A over axis 0; ties"),
+        (A.var(axis=1), "Σ (A − mean)² / n over axis 1", "(A − mean(A)) / n, over axis 1"),
+        (np.cumsum(A, axis=1), "Σ A up to i along axis 1", ""),
+        (A.softmax(axis=-1), "along axis −1", "∂L/∂"),
+    ):
+        text = str(steps(result)[-1])
+        assert forward in text
+        assert local in text
+        assert forward in str(forward_steps(result)[-1])
+        assert forward in explain(result).text
+    for whole in (A.sum(), A.sum(axis=(0, 1)), leaf("v", [1.0, 2.0]).sum(axis=0)):
+        assert "axis" not in str(steps(whole)[-1]).replace("axis=", "")
+
+
+def test_what_L_is_is_said_where_it_is_no_tensor():
+    x = leaf("x", [1.0, 2.0])
+    y = x * x
+    (step,) = steps(y, seed=[1.0, -2.0])
+    assert "∂L/∂y[1] = −2 (seed); L is the sum of the elements of y, each times its seed" in str(
+        step
+    )
+    assert "∂L/∂y[1] = +1 (seed); L is the sum of the elements of y; " in str(steps(y)[0])
+    for told in (explain(y, x).text, explain(y).text):
+        assert "L is the sum of the elements of y." in told
+    seeded = explain(y, x, seed=[1.0, -2.0]).text
+    assert "L is the sum of the elements of y, each times its seed." in seeded
+    assert "L is" not in explain(y.sum(), x).text
+
+
+def test_batch_norm_is_told_as_it_runs():
+    rng = np.random.default_rng(0)
+    layer, x = nn.BatchNorm1d(3), leaf("x", rng.normal(size=(4, 3)).astype(np.float32))
+    training = str(steps((layer(x) ** 2).sum())[-1])
+    layer.eval()
+    evaluation = str(steps((layer(x) ** 2).sum())[-1])
+    assert "− its mean − x̂ · mean of" in training
+    assert re.search(r"/∂x = \(\S+ / σ\) · ∂\w+/∂batch_norm1", evaluation)
+    assert "mean of" not in evaluation
+    none, one = np.zeros(3, np.float32), np.ones(3, np.float32)
+    bare = OPS["batch_norm"](x, None, None, none, one)
+    assert "(1 / σ) · ∂L/∂bare" in str(steps(bare)[-1])
+
+
+def test_no_row_gives_a_new_value_the_name_of_an_argument():
+    for row in OPS.values():
+        if ";" in row.formula:
+            for name in row.arguments:
+                assert not re.search(rf"(^|[;,] ){name}( =|, \w+ =)", row.formula), row.name
+
+
+def test_a_function_of_the_users_is_called_by_its_name():
+    class Cube(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 3 * x**2 * g
+
+    y = Cube.apply(leaf("x", 2.0))
+    assert "to x: ∂y/∂x: by the backward() of Cube, which gives +12 (complete)" in str(steps(y)[0])
+
+
+def test_constants_are_written_as_other_numbers_are():
+    y = leaf("x", 2.0) * 1e-9 + 100000.0
+    text = str(forward_steps(y)) + "".join(map(str, forward_steps(y))) + str(steps(y)[-1])
+    printed = "".join(map(str, forward_steps(y)))
+    assert "x · 1e−9 = 2e−9" in printed
+    assert "+ 100000 = 100000" in printed
+    assert "1e-09" not in printed
+    assert "∂multiply1/∂x = 1e−9, times" in text
+    one = np.float64(1.0) * leaf("x", 2.0)
+    assert "1 = 1" not in "".join(map(str, forward_steps(one)))
+
+
+def test_what_adds_nothing_is_not_written():
+    x = leaf("x", np.ones((2, 2)))
+    assert forward_steps(np.tril(x))[-1].formula == "x[i, j] if j ≤ i, else 0"
+    assert forward_steps(np.tril(x, 1))[-1].formula == "x[i, j] if j ≤ i + 1, else 0"
+    assert forward_steps(x.var(ddof=1))[-1].formula == "Σ (x − mean)² / (n − 1)"
+    assert forward_steps(x + 0.0)[-1].formula == "x + 0"

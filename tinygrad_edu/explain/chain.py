@@ -80,12 +80,15 @@ class Sum:
         What those that are not listed add up to.
     total : number
         All of them.
+    eps : float
+        The relative precision that it was computed with.
     """
 
     terms: tuple[Term, ...]
     count: int
     rest: Any
     total: Any
+    eps: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,7 @@ def terms(node: Node, i: int, g: Array, place: Index, most: int = 4) -> Sum | No
         rest = 0.0
     elif "c" in (g.dtype.kind, whole.dtype.kind):  # it may be none, and this cannot tell
         return None
-    return Sum(each, found[1], rest, total)
+    return Sum(each, found[1], rest, total, float(np.finfo(whole.dtype).eps))
 
 
 def known(value: Any) -> Any:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
-from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from tinygrad_edu.draw.formula import formula
 from tinygrad_edu.draw.reading import Reading
 from tinygrad_edu.errors import ExplanationError
 from tinygrad_edu.errors import explain as worded
-from tinygrad_edu.explain.check import Sides, exemptions, rounding
+from tinygrad_edu.explain.check import AXES, Line, at_kinks, conditions, rounding
 from tinygrad_edu.explain.formulas import called, element, largest
 from tinygrad_edu.explain.given import index, kind, reading_of
 from tinygrad_edu.explain.given import number as asked
@@ -42,8 +41,9 @@ SHOWN = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-12)
 
 DRAWN = tuple(10.0**-k for k in range(1, 13))
 
-NEAR = (4, 5, 6)
-"""Of those the ones that a kink is looked for with, each beside the next wider one."""
+
+OUTSIDE = "not even between the two"
+"""Said of a derivative that no slope at the kink is."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Trial:
     one_sided, central : float
         ``(f(x+Δ) − f(x)) / Δ`` and ``(f(x+Δ) − f(x−Δ)) / 2Δ``.
     error, central_error : float
-        How far they are from the derivative.
+        How far they are from the derivative, in double precision if the graph allows it.
     """
 
     delta: float
@@ -99,22 +99,29 @@ class Trial:
 
 
 Verdict = Literal[
-    "falls", "falls and rises", "straight", "kink", "wrong", "by design", "not compared"
-]
+    "falls", "falls and rises", "close", "straight", "kink", "jump", "vertical", "policy", "wrong",
+    "by design", "not compared",
+]  # fmt: skip
 
 _ENDINGS: Mapping[Verdict, str] = {
     "falls": ". A smaller Δ comes closer to it; rounding has nothing to take away here.",
     "falls and rises": ". A smaller Δ comes closer to it, until the two values are so near each "
     "other that rounding is all that is left; the central quotient is best at Δ = {best}.",
-    "straight": ". The function is straight here: whatever Δ is, only rounding makes an error.",
+    "close": ". The quotients come to it.",
+    "straight": ". The function is straight here{held}: whatever Δ is, only rounding makes an "
+    "error.",
     "kink": " by the rules, but there is none: here is a kink. However small Δ is, the slope of "
     "{output} is {left} on the left and {right} on the right; what the rules give is {place}.",
+    "jump": " by the rules, but there is none: here the function jumps, so the quotient grows "
+    "like 1/Δ.",
+    "vertical": " by the rules, but there is none: here the tangent is vertical, so the quotient "
+    "grows without end as Δ falls, more slowly than 1/Δ.",
+    "policy": " by the rules, and the quotients come to {slope}, {place}.",
     "wrong": " by the rules, and the error does not fall with Δ: the quotients come to {slope}, "
-    "which stays {error} away. A rule on the way is wrong.",
+    "which stays {error} away. A rule on the way is wrong.{guilty}",
     "by design": " by the rules, and the error does not fall with Δ: the quotients come to "
     "{slope}. That is by design ({reason}).",
-    "not compared": ". A number on the way is nan or infinite, so there is nothing to compare it "
-    "with.",
+    "not compared": ". There is nothing to compare it with: {reason}.",
 }
 """What is said of a derivative, by what the trials show of it."""
 
@@ -126,8 +133,9 @@ class Finding:
     Parameters
     ----------
     verdict : str
-        ``falls``, ``falls and rises``: the error, with Δ; or ``straight``, ``kink``, ``wrong``,
-        ``by design``, ``not compared``.
+        ``falls``, ``falls and rises``: the error, with Δ; or ``close``, ``straight``, ``kink``,
+        ``jump``, ``vertical``, ``policy``, ``wrong``, ``by design``, ``not compared``, as `explain`
+        says it.
     slope : number
         What the quotients come to, before rounding takes over.
     left, right : number
@@ -135,7 +143,15 @@ class Finding:
     place : str
         At a kink: where between them the derivative is that the rules give.
     reason : str
-        Of a gradient that is no derivative by design: why.
+        Of a gradient that is no derivative by design, or is not compared: why.
+    side : str
+        ``left`` or ``right`` where the output has values on that side only.
+    guilty : tuple of str
+        The operations whose rules are wrong.
+    held : bool
+        Whether conditions on the way are constants of the graph.
+    exact : number, optional
+        The derivative by the same rules in double precision, of a graph in a lower one.
     """
 
     verdict: Verdict
@@ -144,6 +160,10 @@ class Finding:
     right: Any = math.nan
     place: str = ""
     reason: str = ""
+    side: str = ""
+    guilty: tuple[str, ...] = ()
+    held: bool = False
+    exact: Any = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +177,7 @@ class Delta:
     output, wrt : str
         The elements that the derivative is of, and by.
     derivative : number
-        As the rules of the rows give it.
+        As the backward sweep gives it; of a complex tensor along the real axis.
     changes : tuple of Change
         Per node on the way, in order of computation.
     trials : tuple of Trial
@@ -166,6 +186,8 @@ class Delta:
         Of the graph: the derivative is rounded to it, the changes are computed in float64.
     finding : Finding
         What the trials show of the derivative.
+    plane : bool
+        Whether what is changed is complex: it is along the real axis.
     """
 
     delta: float
@@ -176,11 +198,18 @@ class Delta:
     trials: tuple[Trial, ...]
     dtype: str
     finding: Finding
+    plane: bool = False
+
+    @property
+    def known(self) -> Any:
+        """The derivative that the errors are of: in double precision, where it can be had."""
+        return self.derivative if self.finding.exact is None else self.finding.exact
 
     @property
     def best(self) -> Trial:
         """The trial whose central quotient is nearest to the derivative."""
-        return min(self.trials, key=lambda trial: (trial.central_error, -trial.delta))
+        tried = [trial for trial in self.trials if math.isfinite(trial.central_error)]
+        return min(tried or self.trials, key=lambda trial: (trial.central_error, -trial.delta))
 
     @property
     def _shown(self) -> tuple[Trial, ...]:
@@ -218,24 +247,40 @@ class Delta:
 
     @property
     def _moral(self) -> str:
-        given = f"The derivative ∂{self.output}/∂{self.wrt} is {number(self.derivative, 10)}"
-        said = f"{given}{_ENDINGS[self.finding.verdict].format(**self._figures)}"
+        found = self.finding
+        along = f" {AXES[1]}" if self.plane else ""
+        given = f"The derivative ∂{self.output}/∂{self.wrt}{along} is {number(self.derivative, 10)}"
+        said = f"{given}{_ENDINGS[found.verdict].format(**self._figures)}"
+        if found.side:
+            other = "left" if found.side == "right" else "right"
+            said += f" All this is of the {found.side} side: on the {other} there is no number."
+        if found.held and found.verdict != "straight":
+            said += " The conditions on the way are held as they were."
         if self.dtype not in ("float64", "complex128"):
-            said += f" The graph is {self.dtype}, which is how exactly the derivative is known."
+            said += f" The graph is {self.dtype}"
+            said += (
+                ", which is how exactly the derivative is known."
+                if found.exact is None
+                else f": the errors are those of what the same rules give in double precision, "
+                f"{number(found.exact, 10)}."
+            )
         return said
 
     @property
     def _figures(self) -> dict[str, str]:
         found = self.finding
+        named = " and ".join(found.guilty)
         return {
             "output": self.output,
             "best": number(self.best.delta),
             "slope": number(found.slope, 10),
-            "error": number(abs(found.slope - self.derivative), 2),
+            "error": number(abs(found.slope - self.known), 2),
             "left": signed(found.left),
             "right": signed(found.right),
             "place": found.place,
             "reason": found.reason,
+            "guilty": f" It is that of {named}." if named else "",
+            "held": ", with the conditions held as they were" if found.held else "",
         }
 
     @property
@@ -328,7 +373,9 @@ def delta(
     tangents = _tangents(reading, start, place)
     root = reading.roots[0]
     end = largest(tangents[root])
-    derivative = tangents[root][end].item()
+    lines = _lines(reading, start, place, end)
+    derivative = _derivative(reading, lines, start, place)
+    known = _joined([line.derivative(line.axes[1]) for line in lines])
     old = replay(reading, {start: _value(reading, start)})
 
     def moved(by: float) -> dict[Node, Array]:
@@ -345,7 +392,8 @@ def delta(
         arguments = [called(each) for each in reading.arguments(node)]
         text = "" if node is start else formula(node, arguments)
         apart = (new[node][here] - old[node][here]).item()
-        linear = (tangents[node][here] * delta).item()
+        # Of the output it is what the backward sweep gives, which need not be the same.
+        linear = derivative * delta if node is root else (tangents[node][here] * delta).item()
         size = int(np.prod(new[node].shape))
         moved_too = int(np.count_nonzero(new[node] != old[node])) - bool(apart)
         changes.append(Change(reading.names[node], text, here, size, apart, linear, moved_too))
@@ -353,7 +401,7 @@ def delta(
     for step in DRAWN:
         above, below, middle = (x[root][end].item() for x in (moved(step), moved(-step), old))
         one, both = (above - middle) / step, (above - below) / (2 * step)
-        trials.append(Trial(step, one, both, abs(one - derivative), abs(both - derivative)))
+        trials.append(Trial(step, one, both, abs(one - known), abs(both - known)))
     return Delta(
         delta,
         element(reading.names[root], end, root.result.size),
@@ -362,7 +410,8 @@ def delta(
         tuple(changes),
         tuple(trials),
         str(root.result.dtype),
-        _found(reading, start, trials, derivative, (old[start][place], old[root][end])),
+        _found(lines, trials, known, (old[start][place], old[root][end])),
+        start.result.dtype.kind == "c",
     )
 
 
@@ -375,58 +424,90 @@ def _place(reading: Reading, start: Node, at: int | Sequence[int] | None) -> Ind
     return index("delta", reading.names[start], shape, at)
 
 
-class _Sizes(NamedTuple):
-    """What is changed, what is looked at, and the slope: rounding errs in proportion to them."""
+def _lines(reading: Reading, start: Node, place: Index, end: Index) -> list[Line]:
+    """Return the element of the output along that of the start; a complex one as two parts."""
+    root = reading.roots[0]
+    lines = []
+    for part in (1, -1j) if root.result.dtype.kind == "c" else (1,):
+        seed = np.zeros(root.result.shape, root.result.dtype)
+        seed[end] = part  # the real part of −i times a number is its imaginary part
+        lines.append(Line(reading, {root: seed}, start, place))
+    return lines
 
-    start: Any
-    end: Any
-    slope: Any
 
-    def rounding(self, step: float) -> float:
-        """Return how far rounding can move a quotient."""
-        return rounding(max(float(abs(self.end)), float(abs(self.start * self.slope))), step)
+def _derivative(reading: Reading, lines: Sequence[Line], start: Node, place: Index) -> Any:
+    """Return what the backward sweep of the graph gives, along the real axis."""
+    found = []
+    for line in lines:
+        g = reading.sweep(line.seeds).cotangents.get(start)
+        found.append(0.0 if g is None else float(np.real(g[place])))
+    return _joined(found)
+
+
+def _joined(parts: Sequence[float]) -> Any:
+    """Return a number, or a complex one of two parts."""
+    return parts[0] if len(parts) == 1 else complex(*parts)
 
 
 def _found(
-    reading: Reading, start: Node, trials: Sequence[Trial], derivative: Any, at: tuple[Any, Any]
+    lines: Sequence[Line], trials: Sequence[Trial], known: Any, at: tuple[Any, Any]
 ) -> Finding:
-    """Return what the trials show of the derivative at a point, and of the output there."""
-    steepest = max(max(abs(trials[k].one_sided), abs(trials[k].central)) for k in NEAR)
-    sizes = _Sizes(*at, steepest)
-    # A wide step errs by the curvature, as the next shows, and a narrow one by rounding.
+    """Return what is to be thought of a derivative, and how the error of the trials goes."""
+    parts = [line.judged() for line in lines]
+    judged = next((each for each in parts if each.verdict != "agrees"), parts[0])
+    seen = judged.look
+    slopes = [each.look.slope for each in parts if each.look is not None and each.look.slope]
+    found = Finding(
+        "straight",
+        _joined([slope.value for slope in slopes]) if len(slopes) == len(parts) else math.nan,
+        reason=judged.reason,
+        side=seen.side if seen is not None else "",
+        guilty=judged.guilty,
+        held=conditions(lines[0].reading, lines[0].node),
+        exact=known if any(line.doubled for line in lines) else None,
+    )
+    if seen is not None and seen.left is not None and seen.right is not None:
+        found = replace(found, left=seen.left.value, right=seen.right.value)
+    match judged.verdict:
+        case "agrees":
+            eps = max(line.swept.eps for line in lines)
+            return replace(found, verdict=_course(trials, known, at, eps))
+        case "kink":
+            place = _between(judged.derivative, found.left, found.right)
+            if place == OUTSIDE and judged.rows:
+                rows = " and ".join(judged.rows)
+                place += f": it comes of what {rows} gives at a kink of its own"
+            return replace(found, verdict="kink", place=place)
+        case "policy":
+            return replace(found, verdict="policy", place=at_kinks(judged.rows))
+        case "DISAGREES" if seen is not None and seen.kind == "kink":
+            place = _between(judged.derivative, found.left, found.right)
+            return replace(found, verdict="kink", place=f"{place}, so a rule on the way is wrong")
+        case "DISAGREES":
+            return replace(found, verdict="wrong")
+        case _:
+            return replace(found, verdict=judged.verdict)
+
+
+def _course(trials: Sequence[Trial], known: Any, at: tuple[Any, Any], eps: float) -> Verdict:
+    """Return how the error of trials goes, of a derivative that is one."""
     errors = [
-        abs(one.central - wider.central) + sizes.rounding(one.delta)
-        for wider, one in pairwise(trials)
+        [error for error in (t.error, t.central_error) if math.isfinite(error)] for t in trials
     ]
-    best = int(np.argmin(np.nan_to_num(errors, nan=math.inf))) + 1
-    slope, unsure = trials[best].central, errors[best - 1]
-    if not (np.isfinite(slope) and np.isfinite(derivative)):
-        return Finding("not compared", slope)
-    eps = float(np.finfo(reading.roots[0].result.dtype).eps)
-    allowed = 10 * unsure + math.sqrt(eps) * max(abs(slope), abs(derivative))
-    off = abs(slope - derivative) > allowed
-    sides = [Sides(2 * t.central - t.one_sided, t.one_sided, t.delta) for t in trials]
-    kink = next((n for n in NEAR if _kinked(sides[n], sides[n - 1], sizes)), None)
-    if off:
-        for reason in exemptions(reading, start):
-            return Finding("by design", slope, reason=reason)
-    if kink is not None:
-        left, right = sides[kink].left, sides[kink].right
-        return Finding("kink", slope, left, right, _between(derivative, left, right))
-    if off:
-        return Finding("wrong", slope)
-    first, second = (max(t.error, t.central_error) for t in trials[:2])
-    rounded = sizes.rounding(trials[0].delta)
-    flat = first <= rounded + 16 * eps * abs(derivative) and second >= first / 2
-    least = min(min(t.error, t.central_error) for t in trials[1:])
+    tried = [(t, each) for t, each in zip(trials, errors, strict=True) if each]
+    if len(tried) < 2:
+        return "close"
+    start, end = at
+    quotients = [abs(q) for t, _ in tried for q in (t.one_sided, t.central) if np.isfinite(q)]
+    scale = max(float(abs(end)), float(abs(start)) * max(quotients))
+    rounded = rounding(scale, tried[0][0].delta)
+    first, second = (max(each) for _, each in tried[:2])
+    flat = first <= rounded + 16 * eps * abs(known) and second >= first / 2
+    least = min(min(each) for _, each in tried[1:])
     if flat or first <= rounded / 16 or least >= first:
-        return Finding("straight", slope)
-    turns = trials[-1].error > min(trial.error for trial in trials)
-    return Finding("falls and rises" if turns else "falls", slope)
-
-
-def _kinked(near: Sides, wider: Sides, sizes: _Sizes) -> bool:
-    return near.differ(4 * sizes.rounding(near.step)) and near.kinked(wider)
+        return "straight"
+    turns = tried[-1][1][0] > min(each[0] for _, each in tried)
+    return "falls and rises" if turns else "falls"
 
 
 def _between(derivative: Any, left: Any, right: Any) -> str:
@@ -442,7 +523,7 @@ def _between(derivative: Any, left: Any, right: Any) -> str:
     low, high = sorted((np.real(left), np.real(right)))
     if low <= np.real(derivative) <= high:
         return "between the two"
-    return "not even between the two, so a rule on the way is wrong"
+    return OUTSIDE
 
 
 def _value(reading: Reading, start: Node) -> Array:

@@ -254,6 +254,6 @@ class Explainer:
 
     def _kinks(self, checks: Sequence[tuple[Node, Check | None]]) -> list[Block]:
         """Return what rows give where a check has met a kink."""
-        met = [node for node, check in checks if check is not None and check.verdict == "kink"]
+        met = [node for node, check in checks if check is not None and check.pointed]
         found = dict(row for node in met for row in policies(self.facts.reading, node))
         return [Line(f"Where {row} has no derivative: {policy}.") for row, policy in found.items()]

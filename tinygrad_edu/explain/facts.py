@@ -17,12 +17,14 @@ from tinygrad_edu.draw.reading import Reading
 from tinygrad_edu.explain.chain import Path, Sum, count_paths, paths, pulled, terms
 from tinygrad_edu.explain.check import Check
 from tinygrad_edu.explain.check import check as compared
-from tinygrad_edu.explain.formulas import called, largest
+from tinygrad_edu.explain.formulas import called, largest, over
 from tinygrad_edu.explain.given import index
+from tinygrad_edu.explain.numbers import inserted
 from tinygrad_edu.explain.replay import values
 from tinygrad_edu.explain.steps import Part
 from tinygrad_edu.mathematics import (
     Formula,
+    dims,
     local,
     local_formula,
 )
@@ -123,6 +125,7 @@ class Facts:
         self.seeded = seeds is not None
         self.sweep = reading.sweep(self.seeds)
         alone = len(reading.roots) == 1 and reading.roots[0].result.size == 1 and not self.seeded
+        self.alone = alone
         self.output = reading.names[reading.roots[0]] if alone else "L"
         self._values: dict[Node, Array] = dict(reading.values)
 
@@ -188,16 +191,23 @@ class Facts:
         incoming = self.incoming(up, place)
         assert incoming is not None  # its gradient is there
         said = local_formula(
-            op, i, arguments, self.reading.names[node], node.params or {}, self.output
+            op, i, arguments, self.reading.names[node], node.params or {}, self.output, over(node)
         )
         remark = local(op, i).remark
+        given = np.asarray(turned(part))[place].item()
+        if not op.factors:
+            # The formula is that of the whole: what it says where that is no number is compared
+            # with what the rule makes of a gradient of ones.
+            ones = pulled(node, i, np.ones(g.shape, g.dtype))
+            apart = "" if ones is None else inserted(node, i, place, ones[place], self.value).apart
+            remark = ", ".join(filter(None, (remark, apart)))
         return InputStory(
             self.reading.names[up],
             place,
             said,
             f", {remark}" if remark else "",
             terms(node, i, g, place),
-            np.asarray(turned(part))[place].item(),
+            given,
             incoming,
             whole,
             self._broadcast(node, i),
@@ -217,9 +227,10 @@ class Facts:
         axes += [lead + k for k, side in enumerate(small) if side == 1 and large[lead + k] != 1]
         word = "axis" if len(axes) == 1 else "axes"
         name = called(self.reading.arguments(node)[i])
+        given = f"has shape {dims(small)}" if small else "is one number"
         return (
-            f"Summed over {word} {' and '.join(map(str, axes))}, because {name} has shape "
-            f"{small} and {called(self.reading.names[node])} has {large}"
+            f"Summed over {word} {' and '.join(map(str, axes))}, because {name} {given} "
+            f"and {called(self.reading.names[node])} has shape {dims(large)}"
         )
 
     def check(self, node: Node, place: Index) -> Check | None:

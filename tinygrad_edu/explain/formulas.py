@@ -6,25 +6,32 @@ next, or ``written.py``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.core.graph import Node
-from tinygrad_edu.mathematics import Formula, number_formula, signed, symbol
+from tinygrad_edu.draw.formula import formula
+from tinygrad_edu.mathematics import Formula, minus_signs, number_formula, signed, symbol
+from tinygrad_edu.mathematics.expression import escaped
 
 __all__ = [
     "bracketed",
     "called",
+    "computed",
+    "defined",
     "element",
     "element_formula",
     "equation",
     "indexed",
     "largest",
+    "over",
     "products",
     "quotient",
     "signed_formula",
+    "summed",
     "use",
 ]
 
@@ -61,12 +68,98 @@ def indexed(name: str, place: Index) -> Formula:
     """Return a name with an index: ``W[3, 7]``."""
     inside = ", ".join(map(str, place))
     said = symbol(name)
-    return Formula(f"{said.text}[{inside}]", f"{{{said.latex}}}_{{{inside}}}")
+    latex = said.latex
+    if "_{" in latex:  # an index below an index would be read as one
+        latex = rf"\mathit{{{escaped(name)}}}"
+    return Formula(f"{said.text}[{inside}]", f"{{{latex}}}_{{{inside}}}")
 
 
 def equation(left: Formula, right: Formula) -> Formula:
     """Return two formulas as the sides of an equation."""
     return Formula(f"{left.text} = {right.text}", f"{left.latex} = {right.latex}")
+
+
+def computed(node: Node, arguments: Sequence[str]) -> str:
+    """Return what a node computes: the formula of its row, with the axes that it works over.
+
+    Parameters
+    ----------
+    node : Node
+        A node that an op made.
+    arguments : sequence of str
+        What its arguments are called.
+    """
+    op: Any = node.op
+    said = minus_signs(formula(node, arguments))
+    if op.kind != "elementwise":  # there a 0 may be one of the user's
+        said = _BARE.sub(r"\1", _PLUS_NOTHING.sub("", said))
+    where = over(node)
+    return f"{said} {where}" if said and where else said
+
+
+_PLUS_NOTHING = re.compile(r" [+−] 0(?![\w.])")
+_BARE = re.compile(r"(?<![\w)])\((\w+)\)")
+
+
+def over(node: Node) -> str:
+    """Return along which axes a row works: ``over axis 0``; ``""`` where that is along all.
+
+    Parameters
+    ----------
+    node : Node
+        A node that an op made.
+    """
+    op: Any = node.op
+    params = node.params or {}
+    axis, shape = params.get("axis"), getattr(node.primals[0], "shape", ())
+    if op.pattern == "reshape" or "axis" in _WORD.findall(op.formula) or op.kind == "elementwise":
+        return ""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if op.name in _OF_FEATURES or not axes or any(type(each) is not int for each in axes):
+        return ""
+    if len({each % max(1, len(shape)) for each in axes}) >= len(shape):
+        return ""
+    kept = node.result.ndim == len(shape)
+    shrunk = not kept or all(node.result.shape[each] == 1 for each in axes)
+    named = " and ".join(str(each).replace("-", "−") for each in axes)
+    return f"{'over' if shrunk else 'along'} ax{'is' if len(axes) == 1 else 'es'} {named}"
+
+
+_WORD = re.compile(r"\w+")
+_OF_FEATURES = frozenset({"batch_norm", "linspace", "geomspace", "concatenate"})
+"""Rows whose axis is not the one that they work along."""
+
+
+def defined(names: Iterable[str], seeded: bool) -> str:
+    """Return what L is: what the gradients are of, where there is no number of that name.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of the outputs.
+    seeded : bool
+        Whether they are weighted with seeds.
+    """
+    what = " and of ".join(map(called, names))
+    return f"L is the sum of the elements of {what}{', each times its seed' if seeded else ''}"
+
+
+def summed(value: Any, terms: Iterable[Any], eps: float) -> Formula:
+    """Return a sum as a number with its sign; what rounding alone left of its terms is 0.
+
+    Parameters
+    ----------
+    value : number
+        The sum.
+    terms : iterable of number
+        Its terms.
+    eps : float
+        The relative precision of the numbers.
+    """
+    sizes = [abs(term) for term in terms]
+    if not value or len(sizes) < 2 or not abs(value) <= 2 * eps * max(sizes):
+        return signed_formula(value)
+    return Formula("0 (but for rounding)", r"0 \text{ (but for rounding)}")
 
 
 def signed_formula(value: Any, digits: int = 4) -> Formula:

@@ -8,7 +8,8 @@ records. Every number is of the engine's own sweep; nothing is computed a second
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,22 +18,27 @@ import numpy as np
 from tinygrad_edu.core.graph import Node, turned
 from tinygrad_edu.core.op import Like
 from tinygrad_edu.core.tensor import Tensor
-from tinygrad_edu.draw.formula import formula
 from tinygrad_edu.draw.numbers import norm
 from tinygrad_edu.draw.reading import Reading, Sweep
 from tinygrad_edu.errors import NO_LINE
 from tinygrad_edu.explain.chain import FEW, Sum, conjugated, known, plain, pulled, terms
 from tinygrad_edu.explain.formulas import (
     called,
+    computed,
+    defined,
     element,
     element_formula,
     equation,
     largest,
+    over,
     products,
     signed_formula,
+    summed,
     use,
 )
 from tinygrad_edu.explain.given import reading_of
+from tinygrad_edu.explain.numbers import inserted
+from tinygrad_edu.explain.replay import values
 from tinygrad_edu.mathematics import (
     Formula,
     array_text,
@@ -41,6 +47,7 @@ from tinygrad_edu.mathematics import (
     number,
     number_formula,
     signed,
+    singular_somewhere,
     symbol,
 )
 from tinygrad_edu.mathematics import local as row_local
@@ -103,7 +110,7 @@ class Contribution:
         Whether it is what the gradient is multiplied with, element by element; else it is the
         gradient of the input itself.
     element : tuple of int
-        Of the input: that of its largest gradient.
+        Of the input: one that the element which the step tells of feeds.
     slope : number, optional
         What the local derivative comes to there; ``None`` where the value is a sum of many
         products, or the local derivative is no factor.
@@ -132,6 +139,12 @@ class Contribution:
         Which argument it is, in words, where the input is several of them.
     remark : str
         What the formula leaves out.
+    chosen : str
+        Why it is this element, where there is a choice.
+    apart : str
+        Where the formula comes to something else than the rule gives, both; else ``""``.
+    shared : bool
+        Whether the result has more elements than the one that the step tells of.
     """
 
     name: str
@@ -154,6 +167,9 @@ class Contribution:
     size: int
     use: str = ""
     remark: str = ""
+    chosen: str = ""
+    apart: str = ""
+    shared: bool = False
 
     @property
     def complete(self) -> bool:
@@ -169,32 +185,49 @@ class Contribution:
     def target(self) -> str:
         """The same, with why it is this one, and which argument it is."""
         use = f", {self.use}" if self.use else ""
-        largest = f", the largest of {called(self.name)}" if self.size > 1 else ""
-        return f"{self.place}{use}{largest}"
+        chosen = f", {self.chosen}" if self.chosen else ""
+        return f"{self.place}{use}{chosen}"
+
+    @property
+    def brief(self) -> str:
+        """The element, and what is handed to it, in few words."""
+        several = self.sum.count > 1 if self.sum is not None else self.local is None
+        whole = several and self.shared
+        return f"{self.place} {signed(self.value)}{' in all' if whole else ''}"
 
     @property
     def chain(self) -> tuple[Piece, ...]:
         """The local derivative, times what arrived: the chain rule in numbers."""
         said, value = Formula(self.formula, self.latex), signed_formula(self.value)
+        if self.sum is not None and self.sum.count > 1:
+            products_ = [term.product for term in self.sum.terms]
+            rest = [self.sum.rest] if self.sum.count > len(products_) else []
+            value = summed(self.value, [*products_, *rest], self.sum.eps)
         if self.sum is not None:
             pairs = [(term.incoming, term.slope) for term in self.sum.terms]
             text = products(pairs, self.sum.count - len(pairs), self.sum.rest)
             times = ", times the gradient" if self.factor else ""
             over = f"summed over {self.source}: " if self.sum.count > 1 else "there "
-            return said, f"{times}, {over}", equation(text, value), self.remark
+            apart = f", {self.apart}" if self.apart else ""
+            return said, f"{apart}{times}, {over}", equation(text, value), self.remark
         if not self.factor:
-            if self.size == 1:
-                return equation(said, value), self.remark
-            return said, ", there ", value, self.remark
+            if self.size == 1 and not self.apart:
+                if "=" in said.text:
+                    return equation(said, value), self.remark
+                return said, ", which gives ", value, self.remark
+            where = f", {self.apart}, so " if self.apart else ", there "
+            return said, where, value, self.remark
         if self.local is None:
             return said, ", times the gradient, summed = ", value, self.remark
         slope = number_formula(self.slope)
         head: tuple[Piece, ...]
-        if said.text.endswith(f"= {slope.text}"):
+        if self.apart:
+            head = said, f", {self.apart}"
+        elif said.text.endswith(f"= {slope.text}"):
             head = (said,)
         else:
-            apart = self.size > 1 or " if " in said.text  # an equation would end the last case
-            head = (said, ", there ", slope) if apart else (equation(said, slope),)
+            loose = self.size > 1 or " if " in said.text  # an equation would end the last case
+            head = (said, ", there ", slope) if loose else (equation(said, slope),)
         if self.slope != self.local:
             head = *head, ", its conjugate ", number_formula(self.local)
         where = f" of {self.source}" if self.source else ""
@@ -242,6 +275,8 @@ class Step:
         What the inputs get.
     output : str
         What the gradient is of.
+    total : str
+        What that is, of an output that is no single number.
 
     Examples
     --------
@@ -267,6 +302,7 @@ class Step:
     parts: tuple[Part, ...]
     contributions: tuple[Contribution, ...]
     output: str
+    total: str = ""
 
     @property
     def size(self) -> int:
@@ -290,6 +326,7 @@ class Step:
             text = f" = {', '.join(f'{signed(p.value)} {p.origin}' for p in self.parts)}"
         elif self.parts:
             text = f" {self.parts[0].origin}"
+        text += f"; {self.total}" if self.total else ""
         if self.size > 1:
             text += f"; the largest of {dims(self.shape)}, norm {number(self.norm)}"
         return said, text
@@ -340,10 +377,13 @@ class Forward:
     inputs: tuple[tuple[str, str], ...]
     value: str
 
+    @property
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Those of the inputs that are not called by what they are."""
+        return tuple(each for each in self.inputs if not re.match(r"[-−]?\d", each[0]))
+
     def __str__(self) -> str:
-        given = ", ".join(
-            f"{called(name)} = {value}" for name, value in self.inputs if name != value
-        )
+        given = ", ".join(f"{called(name)} = {value}" for name, value in self.named)
         return (
             f"step {self.number} of {self.count}: {spelled(self.name, self.formula)} = {self.value}"
             f"  ({made(self.op, self.line)})" + (f"\n  where    {given}" if given else "")
@@ -427,7 +467,7 @@ def forward_steps(output: Tensor | Reading) -> tuple[Forward, ...]:
                 len(rows),
                 reading.names[node],
                 op.name,
-                formula(node, [called(each) for each in arguments]),
+                computed(node, [called(each) for each in arguments]),
                 reading.line(node),
                 tuple(inputs.items()),
                 _value(reading, node),
@@ -447,9 +487,8 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
         What flowed back through it.
     """
     rows = [n for n in reversed(reading.nodes) if n.op is not None and n in sweep.cotangents]
-    chosen = {node: largest(g) for node, g in sweep.cotangents.items()}
-    output = reading.names[reading.roots[0]] if len(reading.roots) == 1 else "outputs"
-    sums: dict[Node, Any] = {}
+    chosen = {node: _weightiest(node, g, sweep) for node, g in sweep.cotangents.items()}
+    sums: dict[Node, Array] = {}
     arrived: dict[Node, list[Part]] = {}
     waiting: dict[Node, list[tuple[Node, int]]] = {
         node: [each for each in reversed(reading.consumers[node]) if each in sweep.parts]
@@ -459,10 +498,22 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
         if not root.result.size:
             continue
         # What no consumer sent is what the sweep began with.
-        own = sweep.cotangents[root][chosen[root]]
-        own = own - sum(sweep.parts[each][chosen[root]] for each in waiting[root])
+        own = sweep.cotangents[root]
+        own = own - sum(sweep.parts[each] for each in waiting[root])
         sums[root] = own
-        arrived[root] = [Part("", known(own))]
+        arrived[root] = [Part("", known(own[chosen[root]]))]
+    seeded = any((own != 1).any() for own in sums.values())
+    roots = [reading.names[root] for root in reading.roots]
+    alone = len(roots) == 1 and reading.roots[0].result.size == 1 and not seeded
+    output = roots[0] if alone else "L"
+    total = "" if alone or "L" in roots else defined(roots, seeded)
+    known_values = dict(reading.values)
+
+    def value(node: Node) -> Array | None:
+        if node not in known_values:
+            known_values.update(values(reading, {node}))
+        return known_values.get(node)
+
     for k, node in enumerate(rows, start=1):
         op: Any = node.op
         arguments = reading.arguments(node)
@@ -470,18 +521,19 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
         for i, up in enumerate(node.upstream or ()):
             if up is None or (node, i) not in sweep.parts:
                 continue
-            part, place = sweep.parts[node, i], chosen[up]
+            part = sweep.parts[node, i]
             waiting[up].remove((node, i))
             if not part.size:
                 continue
             later = up in sums
-            before = sums.get(up, part.dtype.type(0))
-            sums[up] = before + part[place]
-            arrived.setdefault(up, []).append(Part(reading.names[node], known(part[place])))
+            g = sweep.cotangents[node]
+            place, why = _followed(node, i, g, sweep.cotangents[up], chosen, reading.names)
+            before = sums[up][place] if later else part.dtype.type(0)
+            sums[up] = sums[up] + part if later else part
+            arrived.setdefault(up, []).append(Part(reading.names[node], known(part[chosen[up]])))
             names = [reading.names[consumer] for consumer, _ in waiting[up]]
-            said = local_formula(
-                op, i, arguments, reading.names[node], node.params or {}, output=output
-            )
+            params = node.params or {}
+            said = local_formula(op, i, arguments, reading.names[node], params, output, over(node))
             contributions.append(
                 Contribution(
                     name=reading.names[up],
@@ -493,12 +545,15 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
                     value=known(part[place]),
                     norm=norm(part),
                     before=known(before),
-                    total=known(sums[up]),
+                    total=known(sums[up][place]),
                     later=later,
                     waiting=tuple(dict.fromkeys(names)),
                     size=part.size,
                     use=use(node, i),
-                    **_products(node, i, sweep.cotangents[node], part, chosen, reading.names[node]),
+                    chosen=why,
+                    shared=g.size > 1,
+                    apart=_apart(node, i, g, place, chosen[node], value),
+                    **_products(node, i, g, part, place, chosen[node], reading.names[node]),
                 )
             )
         g = sweep.cotangents[node]
@@ -507,7 +562,7 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
             count=len(rows),
             name=reading.names[node],
             op=op.name,
-            formula=formula(node, [called(each) for each in arguments]),
+            formula=computed(node, [called(each) for each in arguments]),
             line=reading.line(node),
             shape=g.shape,
             element=chosen[node],
@@ -516,12 +571,19 @@ def backward_steps(reading: Reading, sweep: Sweep) -> Iterator[Step]:
             parts=tuple(arrived.get(node, ())),
             contributions=tuple(contributions),
             output=output,
+            total=total if node in reading.roots else "",
         )
 
 
 def spelled(name: str, formula: str) -> str:
     """Return a result with its formula; most formulas do not name it themselves."""
-    return f"{called(name)} = {formula}" if formula else called(name)
+    if not formula:
+        return called(name)
+    # A row of steps has equations of its own, as in h[t] = ...
+    return f"{called(name)}{':' if _EQUATION.match(formula) else ' ='} {formula}"
+
+
+_EQUATION = re.compile(r"[\w\[\], −+-]+ = ")
 
 
 def made(op: str, line: str) -> str:
@@ -534,7 +596,7 @@ def _text(pieces: Sequence[Piece]) -> str:
 
 
 def _products(
-    node: Node, i: int, g: Array, part: Array, chosen: Mapping[Node, Index], name: str
+    node: Node, i: int, g: Array, part: Array, place: Index, source: Index, name: str
 ) -> dict[str, Any]:
     """Return how what is handed on comes about: as one product, as a sum of them, or neither.
 
@@ -542,12 +604,9 @@ def _products(
     the result and 0 elsewhere.
     """
     op: Any = node.op
-    up: Any = (node.upstream or ())[i]
-    place, value = chosen[up], known(part[chosen[up]])
+    value = known(part[place])
     found: dict[str, Any] = dict.fromkeys(("slope", "local", "incoming", "sum"))
     found |= {"source": "", "remark": ""}
-    # Of a result of the same shape the same element, as a rule; else that of the largest gradient.
-    source = place if g.shape == part.shape else chosen[node]
     local, real = _slope(node, i, source, place)
     if local is not None:
         incoming = known(g[source])
@@ -556,7 +615,6 @@ def _products(
         if np.isclose(product, value, rtol=precise, atol=0):
             slope = local.conjugate() if conjugated(node, i, local) else local
             found |= {"slope": slope, "local": local, "incoming": incoming}
-            found["source"] = "" if source == chosen[node] else element(name, source, g.size)
             found["remark"] = ", of which the real part" if real else ""
             if row_local(op, i).factor or (g.size == 1 and part.size == 1):
                 return found
@@ -571,6 +629,98 @@ def _products(
             several = f"{whole.count:,} elements of {called(name)}"
             found |= {"sum": whole, "source": " and ".join(listed) if few else several}
     return found
+
+
+def _weightiest(node: Node, g: Array, sweep: Sweep) -> Index:
+    """Return where a gradient is largest; of several such elements, where most is handed on."""
+    place = largest(g)
+    op: Any = node.op
+    if op is None or op.kind != "elementwise" or g.size < 2:
+        return place
+    ties = np.abs(g) == np.abs(g[place])
+    if np.count_nonzero(ties) < 2:
+        return place
+    parts = [sweep.parts.get((node, i)) for i in range(len(node.primals))]
+    sizes = [np.abs(part) for part in parts if part is not None and part.shape == g.shape]
+    if not sizes:
+        return place
+    weights = np.asarray(sum(sizes))
+    return largest(np.where(ties, weights, 0) if np.any(weights[ties]) else g)
+
+
+def _followed(
+    node: Node,
+    i: int,
+    g: Array,
+    whole: Array,
+    chosen: Mapping[Node, Index],
+    names: Mapping[Node, str],
+) -> tuple[Index, str]:
+    """Return the element of an input that the chosen one of the result feeds, and why that one.
+
+    Parameters
+    ----------
+    node : Node
+        A node that an op made.
+    i : int
+        Which argument.
+    g, whole : array
+        The gradients of the result and of the argument.
+    chosen : mapping of Node to tuple of int
+        Where the gradient of each is largest.
+    names : mapping of Node to str
+        What they are called.
+    """
+    up: Any = (node.upstream or ())[i]
+    op: Any = node.op
+    place, source = chosen[up], chosen[node]
+    if whole.size == 1 or not g.size:
+        return place, ""
+    sizes = np.abs(whole)
+    largest_ = (
+        "" if (sizes == sizes[place]).all() else f"where {_gradient_of(names[up])} is largest"
+    )
+    if op.kind == "elementwise":
+        at = source[len(source) - whole.ndim :] if whole.ndim else ()
+        fed = tuple(0 if side == 1 else k for k, side in zip(at, whole.shape, strict=True))
+        return fed, largest_ if fed == place else ""
+    alone = np.zeros_like(g)
+    alone[source] = g[source] if g[source] else 1
+    back = pulled(node, i, alone)
+    if back is None or not back.any():  # nothing comes from there
+        fed = source if whole.shape == g.shape else place
+        return fed, largest_ if fed == place else ""
+    if back[place]:
+        return place, largest_
+    several = np.count_nonzero(back) > 1
+    why = f"the largest of what {element(names[node], source, g.size)} alone hands on"
+    return largest(back), why if several else ""
+
+
+def _gradient_of(name: str) -> str:
+    return f"the gradient of {called(name)}"
+
+
+def _apart(
+    node: Node,
+    i: int,
+    g: Array,
+    place: Index,
+    source: Index,
+    value: Callable[[Node], Array | None],
+) -> str:
+    """Return how a formula differs from the rule at the element that is told of; ``""`` if not."""
+    op: Any = node.op
+    if op.factors:
+        given, _ = _slope(node, i, source, place)
+        if given is None:
+            return ""
+        shown = given.conjugate() if conjugated(node, i, given) else given
+        return inserted(node, i, source, shown, value).apart
+    if not singular_somewhere(row_local(op, i).settled(node.params)):
+        return ""
+    ones = pulled(node, i, np.ones(g.shape, g.dtype))
+    return "" if ones is None else inserted(node, i, place, ones[place], value).apart
 
 
 def _slope(node: Node, i: int, source: Index, place: Index) -> tuple[Any, bool]:

@@ -96,7 +96,7 @@ def story(reading: Reading, sweep: Sweep, *, level: Level = "auto", **options: A
         Further ones of ``draw`` that say what is on the cards.
     """
     found = drawing(reading, sweep, level=level, **options)
-    picture = _forwards(found.picture)
+    picture = _named(_forwards(found.picture), reading)
     ids = {card.id: card_name(k) for k, card in enumerate(picture.cards)}
     behind = {
         card.id: tuple(n for key in (card.members or (card.id,)) for n in found.nodes.get(key, ()))
@@ -156,6 +156,20 @@ def _forwards(picture: Picture) -> Picture:
     return replace(picture, edges=tuple(map(turned, picture.edges)))
 
 
+def _named(picture: Picture, reading: Reading) -> Picture:
+    """Return a picture whose outputs are called as the steps call them, also without a variable."""
+    names = {
+        f"output{k or ''}": called(reading.names[output.node])
+        for k, output in enumerate(reading.outputs)
+        if output.node is not None
+    }
+    cards = tuple(
+        replace(card, title=names[card.id]) if card.id in names and card.role == "output" else card
+        for card in picture.cards
+    )
+    return replace(picture, cards=cards)
+
+
 def _order(picture: Picture, behind: Mapping[str, tuple[Node, ...]]) -> list[Card]:
     """Return the cards of operations, producers first, otherwise as their last rows ran."""
     cards = {card.id: card for card in picture.cards}
@@ -201,9 +215,10 @@ class _Told:
     def beginning(self) -> Moment:
         leaves = sum(isinstance(node, Leaf) for node in self.reading.nodes)
         rows = len(self.ahead)
+        of = "it" if leaves == 1 else "them"
         said = (
             f"The values at the beginning: {counted(leaves, 'leaf', 'leaves')}. "
-            f"{counted(rows, 'operation')} will make {self.output} of them."
+            f"{counted(rows, 'operation')} will make {self.output} of {of}."
         )
         return Moment("forward", "", said, (Heading("The forward pass begins"), Line(said)))
 
@@ -217,9 +232,7 @@ class _Told:
             return Moment("forward", name, said, self._several(card, len(steps), lines))
         (step,) = steps
         said = f"{spelled(step.name, step.formula)} = {step.value}"
-        inputs = tuple(
-            Line(_equals(key, value)) for key, value in step.inputs if called(key) != value
-        )
+        inputs = tuple(Line(_equals(key, value)) for key, value in step.named)
         blocks: tuple[Block, ...] = (
             Heading(spelled(step.name, step.formula)),
             Line(_equals(step.name, step.value)),
@@ -231,7 +244,7 @@ class _Told:
     def seed(self, name: str) -> Moment:
         begun = [turned(self.sweep.cotangents[root]) for root in self.reading.roots]
         if all(g.size == 1 and g == 1 for g in begun):
-            said = f"The backward pass begins: ∂{self.output}/∂{self.output} = 1."
+            said = f"The backward pass begins with 1, the rate of {self.output} by itself."
         else:
             given = " and ".join(array_text(g) for g in begun)
             said = f"The backward pass begins: the gradient of {self.output} is {given}, the seed."
@@ -257,9 +270,8 @@ class _Told:
             said = f"{step.place}: it has no elements, so nothing arrives."
             return Moment("backward", name, said, backward_blocks(step))
         largest = ", the largest of its gradient" if step.size > 1 else ""
-        each = ", of each the largest" if any(c.size > 1 for c in step.contributions) else ""
-        handed = "; ".join(f"to {c.place} {signed(c.value)}" for c in step.contributions)
-        said = f"{step.place}: {signed(step.incoming)} arrives{largest}; handed on{each}: "
+        handed = "; ".join(f"to {c.brief}" for c in step.contributions)
+        said = f"{step.place}: {signed(step.incoming)} arrives{largest}; handed on: "
         said += handed or "nothing"
         return Moment("backward", name, said, backward_blocks(step))
 

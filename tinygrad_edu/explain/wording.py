@@ -13,24 +13,28 @@ import numpy as np
 
 from tinygrad_edu.core.graph import Node
 from tinygrad_edu.core.op import Like
-from tinygrad_edu.draw.formula import formula as forward_formula
 from tinygrad_edu.draw.words import counted
 from tinygrad_edu.errors import NO_LINE
 from tinygrad_edu.explain.blocks import Block, Bullets, Code, Heading, Line, Piece
-from tinygrad_edu.explain.chain import Path, conjugated, count_paths
+from tinygrad_edu.explain.chain import Path, Sum, conjugated, count_paths
 from tinygrad_edu.explain.check import Check
 from tinygrad_edu.explain.facts import Facts, InputStory
 from tinygrad_edu.explain.formulas import (
     bracketed,
     called,
+    computed,
+    defined,
     element,
     element_formula,
     equation,
+    over,
     products,
     quotient,
     signed_formula,
+    summed,
     use,
 )
+from tinygrad_edu.explain.numbers import inserted
 from tinygrad_edu.explain.written import written_out
 from tinygrad_edu.mathematics import (
     Formula,
@@ -38,7 +42,6 @@ from tinygrad_edu.mathematics import (
     dims,
     forward_latex,
     local,
-    minus_signs,
     number,
     number_formula,
     signed,
@@ -93,10 +96,11 @@ class Wording:
     def _equation(self, node: Node, arguments: Sequence[str]) -> Piece:
         op: Any = node.op
         name = self.facts.reading.names[node]
-        said = minus_signs(forward_formula(node, [called(each) for each in arguments]))
-        return Formula(
-            f"{called(name)} = {said}", f"{symbol(name).latex} = {forward_latex(op, arguments)}"
-        )
+        said = computed(node, [called(each) for each in arguments])
+        latex = forward_latex(op, arguments)
+        if over(node):
+            latex += rf" \text{{ {over(node)}}}"
+        return Formula(f"{called(name)} = {said}", f"{symbol(name).latex} = {latex}")
 
     def _valued(self, name: str, value: Array, place: Index) -> Formula:
         """Return an array that is small, or one element of a large one, as an equation."""
@@ -115,7 +119,7 @@ class Wording:
         for i, (up, primal) in enumerate(zip(node.upstream or (), node.primals, strict=True)):
             value: Any = self.facts.value(up) if up is not None else primal
             values.append(None if value is None or isinstance(value, Like) else np.asarray(value))
-            literal = up is None and np.ndim(value) == 0 and arguments[i][:1].isdigit()
+            literal = up is None and np.ndim(value) == 0 and arguments[i].lstrip("-−")[:1].isdigit()
             if primal is None or literal or arguments[i] in arguments[:i]:
                 continue
             given.append(self._operand(arguments[i], value, up))
@@ -157,8 +161,8 @@ class Wording:
             said.append(Line("None: it has no elements."))
             return said
         if incoming is None:
-            said.append(Line("None: the output does not depend on it, or only through rows that "
-                             "let no gradient flow."))  # fmt: skip
+            said.append(Line("None: the output does not depend on it, or only through operations "
+                             "that let no gradient flow."))  # fmt: skip
             return said
         left = slope(symbol(self.facts.output), element_formula(name, place, size))
         said.append(Line(equation(left, signed_formula(incoming.value)), self._whole(node)))
@@ -166,18 +170,27 @@ class Wording:
             said.append(Line(self._seed_words(name)))
         many = len(incoming.parts) > 1
         if many or node not in self.facts.seeds:
-            total = f"; together {signed(incoming.value)}" if many else ""
-            said.append(Line(", ".join(map(str, incoming.parts)) + total))
+            listed = ", ".join(map(str, incoming.parts))
+            total = self._gradient(node, incoming.value, [part.value for part in incoming.parts])
+            said.append(Line(listed, "; together ", total) if many else Line(listed))
+        if node not in self.facts.seeds and not self.facts.alone:
+            said.append(Line(self._total()))
         return said
+
+    def _total(self) -> str:
+        """Return what the gradients are of, where that is no output alone."""
+        names = [self.facts.reading.names[root] for root in self.facts.reading.roots]
+        return f"{defined(names, self.facts.seeded)}."
+
+    def _gradient(self, node: Node, value: Any, terms: Sequence[Any]) -> Formula:
+        """Return a gradient, or 0 where rounding alone has left it of its terms."""
+        return summed(value, terms, float(np.finfo(node.result.dtype).eps))
 
     def _seed_words(self, name: str) -> str:
         """Return what the gradient is of, where it begins."""
-        if self.facts.output != "L" or self.facts.output == name:
+        if self.facts.alone or self.facts.output == name:
             return "It is the output: by itself it changes at the rate 1."
-        several = len(self.facts.reading.roots) > 1
-        what = "the outputs" if several else called(name)
-        weights = ", each times its seed" if self.facts.seeded else ""
-        return f"L is the sum of the elements of {what}{weights}."
+        return self._total()
 
     def _whole(self, node: Node) -> str:
         """Return all numbers of a small gradient, and which element of a large one was chosen."""
@@ -192,6 +205,7 @@ class Wording:
     def story(self, node: Node, i: int, story: InputStory) -> list[Block]:
         """Return the words about one argument."""
         op: Any = node.op
+        up: Any = (node.upstream or ())[i]
         size = story.gradient.size
         role = f", {use(node, i)}" if use(node, i) else ""
         said: list[Block] = [
@@ -211,15 +225,20 @@ class Wording:
             parts = ", ".join(map(str, story.incoming.parts))
             said.append(Line(f"{parts}; gradients add up:"))
         ending = f", of {array_text(story.gradient)}" if 1 < size <= SHOWN else ""
-        said.append(Line(equation(left, signed_formula(story.incoming.value)), ending))
+        whole = self._gradient(up, story.incoming.value, self._terms(story))
+        said.append(Line(equation(left, whole), ending))
         if op.exempt:
             said.append(Line(f"By design this is not the derivative: {op.exempt}."))
         if story.check is not None:
-            up = next(
-                u for u in node.upstream or () if u and self.facts.reading.names[u] == story.name
-            )
             said += self.check(story.name, story.place, story.check, up)
         return said
+
+    def _terms(self, story: InputStory) -> list[Any]:
+        """Return the numbers that a gradient is the sum of, each part by its products if it has."""
+        parts = [part.value for part in story.incoming.parts]
+        if len(parts) > 1 or story.sum is None:
+            return parts
+        return _addends(story.sum)
 
     def _local(self, node: Node, i: int, story: InputStory) -> list[Piece]:
         """Return the local derivative, with its number where there is one number."""
@@ -235,10 +254,18 @@ class Wording:
         said = story.local
         if said.text.endswith(f"= {value.text}"):
             return [said]
-        if len(found.terms) > 1:
-            return [said, ", which is ", value, " in each"]
         place = found.terms[0].place
-        put = self._with_numbers(node, i, place)
+        shown_value = np.conj(factor) if conjugated(node, i, factor) else factor
+        inside = inserted(node, i, place, shown_value, self.facts.value)
+        if len(found.terms) > 1:
+            each = [inside.apart] if inside.apart else ["which is ", value]
+            return [said, ", ", *each, " in each"]
+        put = inside.numbers
+        if inside.apart:
+            numbers = put is not None and " if " not in said.text
+            numbers = numbers and put is not None and not said.text.endswith(put.text)
+            at = equation(said, put) if numbers and put is not None else said
+            return [at, f", {inside.apart}"]
         choice = " if " in said.text  # an equation would end its last case
         shown = put is not None and put.text != value.text and not said.text.endswith(put.text)
         shown = shown and not choice
@@ -251,29 +278,6 @@ class Wording:
         at = element_formula(self.facts.reading.names[node], place, node.result.size)
         return [said, ", which is ", number, " at ", at]
 
-    def _with_numbers(self, node: Node, i: int, place: Index) -> Formula | None:
-        """Return the local derivative at an element of the result, numbers in place of names."""
-        op: Any = node.op
-        known: dict[str, Formula] = {}
-        given = [self.facts.value(up) if up is not None else primal
-                 for up, primal in zip(node.upstream or (), node.primals, strict=True)]  # fmt: skip
-        for role, value in (*zip(op.arguments, given, strict=True), ("y", self.facts.value(node))):
-            if role == "y" and "y" in op.arguments:
-                continue
-            if value is None or isinstance(value, Like):
-                continue
-            array = np.asarray(value)
-            at = place[len(place) - array.ndim :] if array.ndim else ()
-            index = tuple(0 if side == 1 else k for k, side in zip(at, array.shape, strict=True))
-            known[role] = number_formula(array[index])
-        for role, value in (node.params or {}).items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                known[role] = number_formula(value)
-        found = local(op, i).settled(node.params)
-        used = set(found.roles.values()) if found.expression is not None else set()
-        names = found.names & used
-        return found.written(known) if names and names <= set(known) else None
-
     def _product(self, node: Node, i: int, story: InputStory) -> Line:
         """Return the chain rule as products with numbers."""
         found = story.sum
@@ -285,7 +289,7 @@ class Wording:
         op: Any = node.op
         turned_ = op.factors and any(conjugated(node, i, factor) for _, factor in pairs)
         by = "the conjugate of the slope" if turned_ else "slope"
-        right = equation(text, signed_formula(found.total))
+        right = equation(text, summed(found.total, _addends(found), found.eps))
         if len(pairs) == 1 and not hidden:
             return Line(f"gradient times {by}: ", right)
         return Line("the sum of ", over, f" times {by}: ", right)
@@ -303,7 +307,8 @@ class Wording:
             elif up is not None:
                 op: Any = node.op
                 flows = local(op, i).expression is not None
-                said.append(f"{name} gets none{'' if flows else ', its row lets none flow to it'}")
+                why = "" if flows else ", the operation lets none flow to it"
+                said.append(f"{name} gets none{why}")
             elif np.ndim(primal) or name[:1] not in "0123456789−-":
                 kind = np.asarray(0).dtype if isinstance(primal, (bool, int)) else None
                 dtype = getattr(primal, "dtype", kind)
@@ -317,35 +322,14 @@ class Wording:
         if found.verdict == "not compared" and not found.delta:
             lines = [line.strip() for line in found.reason.splitlines()]
             return [Line(f"not checked: {lines[0]}"), Bullets(tuple(Line(t) for t in lines[1:]))]
-        change = quotient(self.facts.output, point, isinstance(found.slope, complex))
-        right = signed_formula(found.slope, 8)
-        said = Line(
-            equation(change, right), f" for Δ = {number(found.delta)}: {self._verdict(found)}"
+        change = (
+            found.one_sided(self.facts.output, point)
+            if found.side
+            else quotient(self.facts.output, point, isinstance(found.slope, complex))
         )
+        right = signed_formula(found.slope, 8)
+        said = Line(equation(change, right), f" for Δ = {number(found.delta)}: {found.said}")
         return [said]
-
-    def _verdict(self, found: Check) -> str:
-        gradient = signed(found.gradient, 8)
-        if found.verdict == "agrees":
-            if not found.gradient and not found.slope:
-                return "agrees, both are 0"
-            if not found.digits:
-                return f"agrees with {gradient} as far as rounding lets one see"
-            many = "all digits" if found.digits >= 15 else counted(found.digits, "digit")
-            return f"agrees with {gradient} in {many}"
-        if found.verdict == "DISAGREES":
-            return f"DISAGREES with {gradient}; a rule on the way is wrong"
-        if found.verdict == "kink":
-            sides = (
-                f"here is a kink: {found.along}{', ' if found.along else ''}the slope is "
-                f"{signed(found.left)} on the left and {signed(found.right)} on the right"
-            )
-            if found.middle:
-                return f"{sides}, and {gradient}, the mean of the two, is what the row gives"
-            return f"differs from {gradient}, for {sides}"
-        if found.verdict == "by design":
-            return f"differs from {gradient} by design ({found.reason})"
-        return f"not compared with {gradient}: {found.reason}"
 
     def paths(self, node: Node, place: Index, found: Sequence[Path]) -> list[Block]:
         """Return the chain from the output to a node, by every path."""
@@ -359,7 +343,7 @@ class Wording:
             grouped: dict[str, Any] = {}
             for part in incoming.parts:
                 grouped[part.consumer] = grouped.get(part.consumer, 0) + part.value
-            said.append(Line("Too many to list: by the row that comes first,"))
+            said.append(Line("Too many to list: by the operation that comes first,"))
             lines = [Line(f"by {k}: {signed(v)}") for k, v in grouped.items()]
             total = sum(grouped.values())
         else:
@@ -369,10 +353,15 @@ class Wording:
         factors = [f for path in found for chain in path.chains for f in chain.factors]
         if any(isinstance(factor, complex) for factor in factors):
             said.append(
-                Line("Of complex numbers these are the conjugates of the local derivatives.")
+                Line(
+                    "A complex factor is what a gradient is multiplied with on its way back: the "
+                    "conjugate of the local derivative; of a real result, such as an absolute "
+                    "value, the direction in which that rises fastest, times how fast."
+                )
             )
         if len(found) != 1:
-            said.append(Line(f"The sum over the paths is {signed(total)}, the gradient."))
+            whole = self._gradient(node, total, [path.value for path in found])
+            said.append(Line("The sum over the paths is ", whole, ", the gradient."))
         return said
 
     def _path(self, node: Node, path: Path) -> list[Line]:
@@ -414,5 +403,12 @@ class Wording:
         first = path.steps[0][0]
         pairs = [(term.incoming, term.slope) for term in path.sum.terms]
         whole = products(pairs, path.sum.count - len(pairs), path.sum.rest)
-        over = f", over the elements of {called(names[first])} gradient times slope"
-        return [Line(f"{way(None)}{over}: ", equation(whole, value))]
+        by = f"the sum over the elements of {called(names[first])}, gradient times slope"
+        value = summed(path.value, _addends(path.sum), path.sum.eps)
+        return [Line(f"{way(None)}; {by}: ", equation(whole, value))]
+
+
+def _addends(found: Sum) -> list[Any]:
+    """Return the terms of a sum, those that are not listed as one."""
+    hidden = [found.rest] if found.count > len(found.terms) else []
+    return [*(term.product for term in found.terms), *hidden]

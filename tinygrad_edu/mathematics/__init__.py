@@ -6,7 +6,7 @@ that runs, so what is shown is what is computed.
 
 Read ``expression.py`` first (a Python expression as a formula), then ``source.py`` (the expression
 that a function returns), ``forward.py`` and ``local.py`` (what a row computes, and its derivative),
-``mathml.py`` and ``figures.py``.
+``worth.py`` (what that comes to in numbers), ``mathml.py`` and ``figures.py``.
 """
 
 from tinygrad_edu.mathematics.expression import Formula, formula, parsed, symbol, words
@@ -14,6 +14,7 @@ from tinygrad_edu.mathematics.figures import array_text, dims, number, number_fo
 from tinygrad_edu.mathematics.forward import forward_latex, minus_signs
 from tinygrad_edu.mathematics.local import Local, local, local_formula, local_text, slope
 from tinygrad_edu.mathematics.mathml import mathml
+from tinygrad_edu.mathematics.worth import singular_somewhere, worth
 
 __all__ = [
     "Formula",
@@ -31,7 +32,9 @@ __all__ = [
     "number_formula",
     "parsed",
     "signed",
+    "singular_somewhere",
     "slope",
     "symbol",
     "words",
+    "worth",
 ]

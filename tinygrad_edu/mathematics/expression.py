@@ -75,8 +75,14 @@ def symbol(name: str) -> Formula:
     Parameters
     ----------
     name : str
-        Any text; what LaTeX could misread is escaped.
+        Any text; what LaTeX could misread is escaped. That of a constant may be its number.
     """
+    constant = _NUMERAL.fullmatch(name)
+    if constant is not None:
+        mantissa, power = constant[1], int(constant[2] or 0)
+        text = f"{mantissa}e{power}" if power else mantissa
+        latex = rf"{mantissa} \cdot 10^{{{power}}}" if power else mantissa
+        return Formula(text.replace("-", "−"), latex)
     if name in GREEK:
         return Formula(GREEK[name], rf"\{name}")
     match = re.fullmatch(r"([A-Za-z]|[A-Za-z]+(?=\d))_?(\d*)", name)
@@ -87,6 +93,9 @@ def symbol(name: str) -> Formula:
     if head in GREEK:
         letters = rf"\{head}"
     return Formula(name, f"{letters}_{{{number}}}" if number else letters)
+
+
+_NUMERAL = re.compile(r"(-?\d+(?:\.\d+)?)(?:e([-+]?\d+))?")
 
 
 def parsed(source: str) -> ast.expr:
@@ -223,6 +232,8 @@ class _Writer:
             return _Piece(text, latex, _SUM, _SUM)
         if isinstance(value, (bool, int, float)):
             shown = f"{value:.4g}" if isinstance(value, float) else str(int(value))
+            if "e" in shown:
+                return _known(symbol(shown))
             return _Piece(shown.replace("-", "−"), shown, _ATOM)
         raise UnreadableError(f"no sign for {value!r}")
 
@@ -299,6 +310,8 @@ class _Writer:
             return _Piece(text, latex, _ATOM)
         if op is ast.MatMult:
             left, right = (self.write(part).within(_PRODUCT) for part in (node.left, node.right))
+            if "1" in (left.text, right.text):  # the gradient of an output by itself
+                return right if left.text == "1" else left
             return _Piece(f"{left.text} {right.text}", rf"{left.latex}\,{right.latex}", _PRODUCT)
         if op is ast.Pow:
             return self._power(self.write(node.left), self.write(node.right))

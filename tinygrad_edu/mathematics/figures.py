@@ -18,6 +18,9 @@ __all__ = ["DIGITS", "array_text", "dims", "number", "number_formula", "signed"]
 DIGITS = 4
 """Significant digits of a number that is shown."""
 
+_IN_FULL = 10**6
+"""Whole numbers below it are written without a power of ten, if that takes no more digits."""
+
 
 def number(value: Any, digits: int = DIGITS) -> str:
     """Return a number as text, as in ``0.7311``, ``−2.5e−7`` or ``1 + 2i``.
@@ -44,7 +47,10 @@ def number(value: Any, digits: int = DIGITS) -> str:
         return "∞" if value > 0 else "−∞"
     if isinstance(value, int) and abs(value) < 10**9:
         return str(value).replace("-", "−")
-    mantissa, _, exponent = f"{value + 0.0:.{digits}g}".partition("e")
+    shown = f"{value + 0.0:.{digits}g}"
+    if "e+" in shown and abs(value) < _IN_FULL and math.isclose(float(shown), value, rel_tol=1e-9):
+        return f"{float(shown):.0f}".replace("-", "−")
+    mantissa, _, exponent = shown.partition("e")
     power = f"e{int(exponent)}" if exponent else ""
     return f"{mantissa}{power}".replace("-", "−")
 

@@ -33,6 +33,11 @@ __all__ = ["Local", "local", "local_formula", "local_text", "slope"]
 RESULT, INCOMING = "y", "g"
 """Names of the result and of its gradient in the expressions that rows state."""
 
+_TIMES = "{g} · "
+
+_AXES = {"over": " {}", "counted": ", n counted {}", "repeated": ", repeated {}"}
+"""What statements say of axes, in words, where a row does not work over all of them."""
+
 _BY_PATTERN = {
     "copy": "the gradient of {y} is handed on",
     "swap": "the gradient of {y} times the other argument",
@@ -84,7 +89,8 @@ class Local:
         """
         if self.expression is None:
             return words("no gradient flows")
-        given = {role: symbol(role) for role in self.roles.values()} | dict(names or {})
+        given = {role: symbol(role) for role in self.roles.values()} | _axes("")
+        given |= dict(names or {})
         shown = {name: given[role] for name, role in self.roles.items() if role in given}
         try:
             return formula(self.expression, {**given, **shown})
@@ -92,11 +98,25 @@ class Local:
             # The rule of a user's row may say anything: then its own text is the best there is.
             return words(ast.unparse(self.expression))
 
-    def settled(self, params: Mapping[str, Any] | None) -> Local:
-        """Return it for a call of which the parameters are known: they choose between formulas."""
-        if self.expression is None or not params:
+    def settled(
+        self, params: Mapping[str, Any] | None, arguments: Sequence[str] | None = None
+    ) -> Local:
+        """Return it for one call: what is known of that chooses between formulas.
+
+        Parameters
+        ----------
+        params : mapping, optional
+            Values of parameters.
+        arguments : sequence of str, optional
+            What the arguments are called, empty for one that was left out.
+        """
+        if self.expression is None or not (params or arguments):
             return self
-        known = {name: params[role] for name, role in self.roles.items() if role in params}
+        given: dict[str, Any] = dict(params or {})
+        if arguments and not self.row.variadic:
+            there = dict(zip(self.row.arguments, map(bool, arguments), strict=False))
+            given |= {role: there.get(role, False) for role in self.row.optional}
+        known = {name: given[role] for name, role in self.roles.items() if role in given}
         return replace(self, expression=_Choice(known).visit(copy.deepcopy(self.expression)))
 
     @property
@@ -106,6 +126,15 @@ class Local:
             return frozenset()
         used = {node.id for node in ast.walk(self.expression) if isinstance(node, ast.Name)}
         return frozenset(self.roles[name] for name in used if name in self.roles)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether elements are gathered in it, so that one must know along which axes."""
+        if self.expression is None:
+            return False
+        calls = (node for node in ast.walk(self.expression) if isinstance(node, ast.Call))
+        called = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
+        return not called.isdisjoint(_GATHER)
 
     @property
     def remark(self) -> str:
@@ -124,7 +153,10 @@ class Local:
             return False
 
     def _plain(self) -> dict[str, Formula]:
-        return {name: symbol(role) for name, role in self.roles.items()}
+        return {name: symbol(role) for name, role in self.roles.items()} | _axes("")
+
+
+_GATHER = frozenset({"sum", "mean", "nanmean"})
 
 
 class _Choice(ast.NodeTransformer):
@@ -178,7 +210,10 @@ def local(row: Op, index: int) -> Local:
         found = returned(declared)
         if found is not None:
             return Local(row, index, found, _roles(declared, row), True)
-    said = _BY_PATTERN.get(row.pattern, "by the rule of the row itself")
+    by_itself = f"by the backward() of {row.name}"
+    if row.name == "checkpoint":
+        by_itself = "by the backward pass of the function, which is run again"
+    said = _BY_PATTERN.get(row.pattern, by_itself)
     said = said.replace("{x}", f"{{{row.arguments[argument]}}}")
     return Local(row, index, ast.Constant(said), {RESULT: RESULT, **own}, False)
 
@@ -202,6 +237,7 @@ def local_formula(
     result: str,
     params: Mapping[str, Any] | None = None,
     output: str = "L",
+    over: str = "",
 ) -> Formula:
     """Return the whole equation: ``∂y/∂x = 1 − y²``, or ``∂L/∂a = g bᵀ`` with g = ∂L/∂y.
 
@@ -219,15 +255,27 @@ def local_formula(
         Values of parameters, which are put in where they are numbers.
     output : str
         What the gradient is of.
+    over : str
+        Along which axes the row works, in words, where that is not along all.
     """
-    found = local(row, index).settled(params)
+    found = local(row, index).settled(params, arguments)
     whole = symbol(output)
     names = _names(row, arguments, index, symbol(result), params)
-    names[INCOMING] = _through(slope(whole, symbol(result)), params)
+    # By itself an output changes at the rate 1: there is no need of a fraction that says so.
+    incoming = Formula("1", "1") if output == result else slope(whole, symbol(result))
+    names[INCOMING] = _through(incoming, params)
+    names |= _axes(over)
+    said = found.expression.value if isinstance(found.expression, ast.Constant) else ""
+    if output == result and isinstance(said, str) and said.startswith(_TIMES):
+        found = replace(found, expression=ast.Constant(said.removeprefix(_TIMES)))
     right = found.written(names)
     if found.expression is None:
         return right
+    if over and found.gathers:
+        right = Formula(f"{right.text}, {over}", rf"{right.latex} \text{{, {over}}}")
     left = slope(names[RESULT] if found.factor else whole, symbol(arguments[index]))
+    if right.text.startswith("by the "):  # no formula, but who has it
+        return Formula(f"{left.text}: {right.text}", rf"{left.latex} \text{{: }} {right.latex}")
     return Formula(f"{left.text} = {right.text}", f"{left.latex} = {right.latex}")
 
 
@@ -239,11 +287,17 @@ def slope(over: Formula, under: Formula) -> Formula:
     )
 
 
+def _axes(over: str) -> dict[str, Formula]:
+    return {name: words(said.format(over) if over else "") for name, said in _AXES.items()}
+
+
 def _through(incoming: Formula, params: Mapping[str, Any] | None) -> Formula:
     """Return a gradient, times the slope of the activation that a fused row ends with, if any."""
     activation = (params or {}).get("activation")
     if not isinstance(activation, str) or activation == "identity":
         return incoming
+    if incoming.text == "1":
+        return Formula(f"{activation}′", rf"\mathrm{{{escaped(activation)}}}'")
     return Formula(
         f"({incoming.text} · {activation}′)",
         rf"\left({incoming.latex}\,\mathrm{{{escaped(activation)}}}'\right)",
@@ -263,7 +317,7 @@ def _names(
     roles = row.arguments * len(arguments) if row.variadic else row.arguments
     for i, (role, name) in enumerate(zip(roles, arguments, strict=False)):
         if not row.variadic or i == index:
-            names[role] = called(name)
+            names[role] = called(name) if name else Formula("1", "1")  # a factor that is left out
     for role, value in (params or {}).items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             names[role] = number_formula(value)
@@ -281,12 +335,13 @@ def local_text(
 
     Parameters are those of `local_formula`.
     """
-    found = local(row, index).settled(params)
+    found = local(row, index).settled(params, arguments)
     if found.expression is None:
         return "no gradient"
     # A variable is called here as in the program, since the picture has cards of that name.
     names = _names(row, arguments, index, Formula(result, ""), params, lambda n: Formula(n, ""))
     names[INCOMING] = _through(symbol(INCOMING), params)
+    names |= _axes("")  # a picture tells parameters by themselves
     text = found.written(names).text
     if not found.factor:
         return text

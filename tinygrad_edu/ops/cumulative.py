@@ -135,7 +135,7 @@ cumprod = op(
     policy="exact with zeros in x: nothing is divided by x",
     **{**_RUNNING, "cases": (*_RUNNING["cases"], case(_ZEROS, axis=1))},
     batch="axis",
-    local=("'Σ {g} {y} from there on, / {x}'",),
+    local=("'Σ {g} · Π of the other elements up to there, from there on'",),
 )  # fmt: skip
 
 

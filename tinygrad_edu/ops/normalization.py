@@ -251,7 +251,7 @@ batch_norm = fused(
         case((1, 3), (3,), None, (3,), (3,), eps=0.1),
     ),
     local=(
-        "'({scale} / σ) ({g} − its mean − x̂ · mean of {g} x̂)'",
+        "'({scale} / σ) · {g}' if mean else '({scale} / σ) ({g} − its mean − x̂ · mean of {g} x̂)'",
         "'Σ {g} x̂'",
         "'Σ {g}'",
         "'−Σ {g} {scale} / σ'",

@@ -123,7 +123,7 @@ sum = linear(
     cases=(*_CASES, *_MASKED, case((0, 3), axis=0), case((0,))),
     **_REDUCTION,
     batch="axes",
-    local=("'{g}, for every element of {x}'",),
+    local=("'{g}, for every element of {x}{repeated}'",),
 )
 
 
@@ -152,7 +152,7 @@ mean = linear(
     cases=(*_CASES, *_MASKED),
     **{**_REDUCTION, "order": "x axis dtype out keepdims where"},
     batch="axes",
-    local=("'{g} / n, for every element of {x}'",),
+    local=("'{g} / n, for every element of {x}{counted}'",),
 )
 
 
@@ -272,13 +272,13 @@ max = op(
     _max, _extreme_vjp, doc="Largest element over axes.", formula="max x", latex=r"\max_i x_i",
     functions=(np.max, np.amax, (np.maximum, "reduce")), **_EXTREME,
     batch="axes",
-    local=("'{g}, to the largest of {x}; ties share it'",),
+    local=("'{g}, to the largest of {x}{over}; ties share it'",),
 )  # fmt: skip
 min = op(
     _min, _extreme_vjp, doc="Smallest element over axes.", formula="min x", latex=r"\min_i x_i",
     functions=(np.min, np.amin, (np.minimum, "reduce")), **_EXTREME,
     batch="axes",
-    local=("'{g}, to the smallest of {x}; ties share it'",),
+    local=("'{g}, to the smallest of {x}{over}; ties share it'",),
 )  # fmt: skip
 
 
@@ -359,7 +359,7 @@ prod = op(
     ),
     **_REDUCTION,
     batch="axes",
-    local=("g * y / x",),
+    local=("'{g} · Π of the other elements of {x}{over}'",),
 )
 
 # ------------------------------------------------------------------------------ spread
@@ -585,7 +585,7 @@ nanmax = op(
     pattern="route", functions=(np.nanmax,), kinks={"x": "ties"},
     order="x axis out keepdims initial where", **_WITHOUT_NAN,
     batch="axes",
-    local=("'{g}, to the largest of {x}; ties share it'",),
+    local=("'{g}, to the largest of {x}{over}; ties share it'",),
 )  # fmt: skip
 nanmin = op(
     _nanmin, _nan_extreme_vjp, doc="Smallest element over axes that is not nan.",
@@ -593,7 +593,7 @@ nanmin = op(
     pattern="route", functions=(np.nanmin,), kinks={"x": "ties"},
     order="x axis out keepdims initial where", **_WITHOUT_NAN,
     batch="axes",
-    local=("'{g}, to the smallest of {x}; ties share it'",),
+    local=("'{g}, to the smallest of {x}{over}; ties share it'",),
 )  # fmt: skip
 nanvar = op(
     _nanvar, lambda g, _y, x, **params: _var_vjp(g, _y, x, where=~np.isnan(x), **params),
