@@ -1,10 +1,14 @@
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture
+from tinygrad_edu import Tensor
+from tinygrad_edu.draw import Bar, Card, Cluster, Edge, Histogram, Line, Picture, draw
 from tinygrad_edu.draw.dot import dot_source
 from tinygrad_edu.draw.words import clean
 
@@ -209,3 +213,45 @@ def test_a_title_stands_below_where_much_enters_from_above():
     assert place("LR") == "t"
     chain = Picture(cards[2:], (Edge("c", "f"), Edge("f", "g"), Edge("g", "y")), picture.clusters)
     assert place("TB", chain) == "t"
+
+
+def curves(source):
+    """Yield the control points of each curve that dot draws, with all cards as rectangles."""
+    done = subprocess.run(
+        ["dot", "-Tplain"], input=source, capture_output=True, encoding="utf-8", check=True
+    )
+    rows = [line.split() for line in done.stdout.splitlines()]
+    boxes = {}
+    for row in rows:
+        if row[0] == "node" and row[1].strip('"').startswith("n-"):
+            x, y, wide, high = map(float, row[2:6])
+            boxes[row[1]] = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+    for row in rows:
+        if row[0] == "edge":
+            numbers = [float(number) for number in row[4 : 4 + 2 * int(row[3])]]
+            yield list(zip(numbers[::2], numbers[1::2], strict=True)), boxes.values()
+
+
+def along(points):
+    """Yield places along a row of cubic curves."""
+    for first in range(0, len(points) - 1, 3):
+        for t in np.linspace(0, 1, 30):
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+            yield np.dot(weights, points[first : first + 4])
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="the program dot is not installed")
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+@pytest.mark.parametrize("grad", [False, True])
+def test_no_curve_runs_through_the_card_that_it_joins(grad, rankdir):
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    mask = np.array([[True, False], [True, True]])
+    loss = (np.where(mask, x * x, x) + x.T + x[0]).sum()
+    found = list(curves(draw(loss, grad=grad, rankdir=rankdir).source))
+    assert len(found) == 13
+    inch = 1 / 72
+    for points, boxes in found:
+        for px, py in along(points):
+            for left, low, right, high in boxes:
+                deep = min(px - left, right - px, py - low, high - py)
+                assert deep < 4 * inch

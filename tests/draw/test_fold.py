@@ -106,7 +106,7 @@ def test_equal_blocks_become_one_with_their_sizes():
     assert boxes_of(picture) == [("blocks.0–2", 3), ("blocks.0–2.conv", 1)]
     block = picture.clusters[0]
     assert block.kind == "Block(8 → 16 → 32, 16 → 32 → 64)"
-    assert block.detail == "channels 16 → 32 → 64, 3,000 parameters"
+    assert block.detail == "channels 16 → 32 → 64, 1,000 parameters each, 3,000 in all"
     assert [card.id for card in picture.cards] == ["x", "w0", "c0", "r0", "y"]
     assert ends(picture) == [("x", "c0"), ("w0", "c0"), ("c0", "r0"), ("r0", "y")]
     assert not any(edge.recurrent for edge in picture.edges)  # each has parameters of its own
@@ -375,9 +375,94 @@ def added():
 def test_folded_formulas_go_by_one_name(added):
     (linear,) = [card for card in added.cards if card.title == "linear"]
     said = [line.text for line in linear.lines]
-    assert "linear = x @ weight + bias" in said
-    assert "weight: xᵀ g" in said
-    assert "3 of 4: x: g weightᵀ" in said  # none goes back to what was given
+    assert "linear = previous x @ weight + bias" in said
+    assert "weight: (previous x)ᵀ g" in said
+    assert "3 of 4: previous x: g weightᵀ" in said  # none goes back to what was given
+
+
+class Fed(Module):
+    """A cell that is called at each of twelve steps."""
+
+    def __init__(self):
+        self.cell = LSTMCell(8, 4, rng=0)
+
+    def forward(self, x):
+        state = None
+        for _ in range(12):
+            state = self.cell(x, state)
+        return state[0]
+
+
+def test_what_holds_for_all_but_the_first_copy_is_counted():
+    cards = [Card("h", "input", "h"), Card("W", "parameter", "W")]
+    edges, before = [], "h"
+    for k in range(1, 7):
+        lines = (Line(f"matmul{k} = {before} W", "grey"), Line(f"W: {before}ᵀ g", "orange"))
+        cards.append(Card(f"matmul{k}", "op", "matmul", lines=lines))
+        lines = (Line(f"add{k} = f {before} + matmul{k}", "grey"), Line("×1", "orange"))
+        cards.append(Card(f"add{k}", "op", "add", lines=lines))
+        edges += [Edge(before, f"matmul{k}"), Edge("W", f"matmul{k}")]
+        edges += [Edge(before, f"add{k}"), Edge(f"matmul{k}", f"add{k}")]
+        before = f"add{k}"
+    found = {card.title: [line.text for line in card.lines] for card in
+             folded(Picture(tuple(cards), tuple(edges))).cards}  # fmt: skip
+    assert found["matmul"] == ["5 of 6: matmul = (previous add) W", "5 of 6: W: (previous add)ᵀ g"]
+    assert found["add"] == ["5 of 6: add = f (previous add) + matmul", "×1"]
+
+
+def test_of_equal_names_in_one_copy_each_keeps_its_number():
+    cards, edges, before = [Card("x", "input", "x")], [], "x"
+    for k in range(1, 13):
+        cards.append(Card(f"s{k}", "op", "sin", lines=(Line(f"sin{k} = sin({before})"),)))
+        cards[-1] = replace(cards[-1], cluster=f"b{(k - 1) // 2}")
+        edges.append(Edge(cards[-2].id, cards[-1].id))
+        before = f"sin{k}"
+    boxes = tuple(Cluster(f"b{k}", f"net.{k}") for k in range(6))
+    picture = folded(Picture(tuple(cards), tuple(edges), boxes))
+    said = [line.text for card in picture.cards for line in card.lines]
+    assert said == ["5 of 6: sin1 = sin(previous sin2)", "sin2 = sin(sin1)"]
+
+
+def test_names_of_a_real_net_are_told_by_copies():
+    x = Tensor(np.ones((2, 8), np.float32))
+    net = Fed()
+    picture = draw(np.sum(net(x)), grad=True, level="op", fold=True).picture
+    (cell,) = [
+        card for card in picture.cards if len(card.members) > 2 and card.title == "lstm_step"
+    ]
+    said = " ".join(line.text for line in cell.lines)
+    assert "10 of 11: i, f, n, o = gates(x @ w_x + previous getitem1 @ w_h + bias);" in said
+    assert "cell = f (previous getitem2) + i n" in said
+
+
+@pytest.mark.parametrize(("level", "said"), [("op", "cluster"), ("module", "card")])
+def test_parameters_are_told_for_each_and_for_all(level, said):
+    picture = draw(Added(), np.ones((3, 8), np.float32), level=level, fold=True).picture
+    texts = [cluster.detail for cluster in picture.clusters]
+    texts += [line.text for card in picture.cards if card.role == "module" for line in card.lines]
+    assert texts.count("72 parameters each, 288 in all") == 1
+    assert "88 parameters each, 352 in all" in texts
+    own = [c.detail for c in picture.clusters if c.detail == "72 parameters each, 288 in all"]
+    assert len(own) == (said == "cluster")
+
+
+def test_parameters_of_a_module_that_is_called_again_count_once():
+    class Twice(Module):
+        def __init__(self):
+            self.layer = Linear(4, 4)
+
+        def forward(self, x):
+            for _ in range(6):
+                x = np.tanh(self.layer(x))
+            return x
+
+    for level in ("op", "module"):
+        picture = draw(Twice(), np.ones((2, 4), np.float32), level=level, fold=True).picture
+        assert max(cluster.count for cluster in picture.clusters) == 6
+        texts = [cluster.detail for cluster in picture.clusters]
+        texts += [line.text for card in picture.cards for line in card.lines]
+        assert any("20 parameters" in text for text in texts)
+        assert not any("in all" in text for text in texts)
 
 
 def test_folded_gradients_are_told_by_their_norms(added):

@@ -615,6 +615,17 @@ def test_a_complex_gradient_is_that_of_the_user():
     assert "∂/∂x" not in draw(leaf(2.0) * 3.0, grad=True).note
 
 
+def test_complex_factors_are_told_as_gradients_are_multiplied_with_them():
+    c = leaf(1 + 2j, "c")
+    diagram = draw(np.abs(c * c + np.conj(c)), grad=True)
+    assert texts(card(diagram, "+")) == ["×1"]
+    assert texts(card(diagram, "conjugate")) == ["conj(g)"]  # no factor does that
+    assert "complex factors as it is multiplied with them: conjugated" in diagram.note
+    assert "factors" not in draw(np.real(c + c), grad=True).note
+    at_ops = draw(np.abs(c * c), grad=True, level="op").note
+    assert "complex local derivatives are conjugated" in at_ops
+
+
 def test_the_gradient_of_several_results_is_that_of_their_sum():
     a = leaf(2.0, "a")
     q1 = a * 3.0

@@ -73,7 +73,28 @@ def residual():
     return np.sum(Residual(3)(tg.Tensor(np.ones((3, 8), np.float32))))
 
 
-GRAPHS = [neuron, bent, expression, unrolled, attention, residual, heads]
+def twice_and_once():
+    """Return a number whose leaf goes into one operation on two edges, and past it on a third."""
+    c = leaf(1 + 2j, "c")
+    return np.abs(c * c + c)
+
+
+def second_order():
+    x = leaf(0.5, "x")
+    return tg.gradients(np.sin(x * x), [x], create_graph=True)
+
+
+GRAPHS = [
+    neuron,
+    bent,
+    expression,
+    unrolled,
+    attention,
+    residual,
+    heads,
+    twice_and_once,
+    second_order,
+]
 
 
 def course(route, across):
@@ -133,19 +154,24 @@ def test_no_line_runs_through_a_label_or_a_title(graph, grad, rankdir):
             assert not overlap(place, card)
 
 
+def gap(point, place):
+    """Return how far a point is from a rectangle."""
+    (u, v), (x, y, wide, high) = point, place
+    return math.hypot(max(x - u, u - x - wide, 0), max(y - v, v - y - high, 0))
+
+
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+@pytest.mark.parametrize("grad", [False, True])
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_a_label_stands_beside_its_own_line(graph):
-    picture = draw(graph(), grad=True, fold=True).picture
-    layout = lay_out(picture)
-    for route in layout.routes:
+def test_a_label_stands_beside_its_own_line_and_farther_from_all_others(graph, grad, rankdir):
+    layout = lay_out(draw(graph(), grad=grad, fold=True, rankdir=rankdir).picture)
+    courses = [list(course(route, rankdir == "LR")) for route in layout.routes]
+    for own, route in enumerate(layout.routes):
         if route.label is None:
             continue
-        x, y, wide, high = route.label
-        away = min(
-            math.hypot(max(x - u, u - x - wide, 0), max(y - v, v - y - high, 0))
-            for u, v in course(route, picture.rankdir == "LR")
-        )
-        assert away < 16
+        away = [min(gap(point, route.label) for point in points) for points in courses]
+        assert away[own] < 16
+        assert away[own] == min(away)
 
 
 def test_a_title_keeps_clear_of_all_that_enters_its_box_from_above():

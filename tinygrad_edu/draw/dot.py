@@ -153,6 +153,7 @@ def _edges(picture: Picture, structure: Structure) -> Iterator[str]:
     out, into, side = "ewn" if picture.rankdir == "LR" else "snw"
     owner = structure.owner
     spine = frozenset(pairwise(structure.backbone))
+    leaving, entering = _joined(picture, structure)
     rows = zip(
         picture.edges,
         edge_names(structure.heads),
@@ -176,12 +177,27 @@ def _edges(picture: Picture, structure: Structure) -> Iterator[str]:
         turned = structure.tails[i] != start
         attributes = _edge(picture, edge, name, text, "label", edge.backward != turned)
         weight = 50 if (start, end) in spine else 2
+        # Of several curves through one point some would run through the card, or make a loop.
+        ports = (out if leaving[start] == 1 else "", into if entering[end] == 1 else "")
         # What goes back does so at the side, where it meets no other arrow.
-        ports = (side, side) if edge.recurrent else (out, into)
-        yield (
-            f'\t"{card_name(start)}":{ports[0]} -> "{card_name(end)}":{ports[1]} '
-            f"[{attributes} weight={weight}]\n"
+        ports = (side, side) if edge.recurrent else ports
+        names = (card_name(start), card_name(end))
+        ends = (
+            f'"{name}":{port}' if port else f'"{name}"'
+            for name, port in zip(names, ports, strict=True)
         )
+        yield f"\t{' -> '.join(ends)} [{attributes} weight={weight}]\n"
+
+
+def _joined(picture: Picture, structure: Structure) -> tuple[Counter[int], Counter[int]]:
+    """Return how many edges leave each card and enter it, from the cards that go before it."""
+    rows = zip(picture.edges, structure.starts, structure.ends, strict=True)
+    carried = [
+        (start, end)
+        for edge, start, end in rows
+        if not edge.recurrent and start not in structure.owner
+    ]
+    return Counter(start for start, _ in carried), Counter(end for _, end in carried)
 
 
 def _card_with_hanging(

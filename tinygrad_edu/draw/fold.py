@@ -8,7 +8,8 @@ its result goes back in. Read ``picture.py`` first.
 How it goes: the cards that compute something stand in one sequence, cut into runs by the clusters
 that hold them. From the innermost run outwards, neighbours of equal signature are looked for, and
 compared edge by edge (``repeats.py``, to be read next). Then one card stands for another, until
-the picture that is left is drawn up (``merging.py``), with one text for several (``several.py``).
+the picture that is left is drawn up (``merging.py``), with the names that results have in each copy
+(``renaming.py``) and one text for several (``several.py``).
 """
 
 from __future__ import annotations

@@ -314,7 +314,10 @@ def _noted(picture: Picture, cards: Cards) -> str:
             "computed under no_grad()."
         )
     if cards.complex:
-        said.append("The gradient of a complex number is ∂/∂x + i ∂/∂y, as .grad holds it.")
+        said.append(
+            "The gradient of a complex number is ∂/∂x + i ∂/∂y, as .grad holds it: on its way back "
+            "complex local derivatives are conjugated."
+        )
     return " ".join(said)
 
 

@@ -16,21 +16,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-__all__ = ["CROSSED", "Point", "Rectangle", "Thread", "placed"]
+__all__ = ["POOR", "Point", "Rectangle", "Thread", "placed"]
 
 _SQUARE = 48.0  # side of a square of the grid
-_PIECES = 14  # of a curve
+_PIECE = 5.0  # length of a piece of a curve, unless there would be more of them
+_PIECES = 40
 _MOST = 120_000  # squares that lines may run through; pictures beyond that stay as they are
-_REACH = 14.0  # a label stands no farther from its line
+_REACH = 12.5  # a label stands no farther from its line
+_COARSE = 2.0  # the rectangle around a piece reaches so much nearer than the piece itself
 _APART = 4.0  # and another line is farther from it by so much, lest it seem to be that one's
 _TRIED = 400  # places along a line
 _TIP = 5.0  # half of an arrow head
-_BODY, _OWN, _FAR, _CLOSE = 1e5, 600.0, 30.0, 1.0
+_BODY, _OWN, _WRONG, _FAR, _CLOSE = 1e5, 600.0, 300.0, 200.0, 1.0
 _WORSE = {"body": _BODY, "text": 1e4, "line": 1e3}
-"""How bad it is to stand on a card, a text, another line, one's own, far off, or near another."""
+"""How bad it is to stand on a card, a text, another line or one's own, nearer to another line than
+to one's own, far from it, or just beside another."""
 
-CROSSED = _OWN
-"""Labels that are as bad as this, all together, do not all stand free."""
+POOR = _FAR
+"""Labels that are as bad as this, all together, do not all stand free beside their lines."""
 
 
 class Point(NamedTuple):
@@ -131,8 +134,9 @@ def _pieces(thread: Thread) -> Iterator[Rectangle]:
     for a, b in pairwise(thread.points):
         straight = abs(a.x - b.x) < 0.01 or abs(a.y - b.y) < 0.01
         before = a
-        for k in range(1, 2 if straight else _PIECES + 1):
-            t = k / (1 if straight else _PIECES)
+        count = 1 if straight else min(_PIECES, math.ceil(math.dist(a, b) / _PIECE))
+        for k in range(1, count + 1):
+            t = k / count
             # The middle control points of the curve have the main coordinate of its middle.
             even = 1.5 * (t * (1 - t) ** 2 + t * t * (1 - t)) + t**3
             bow = t * t * (3 - 2 * t)
@@ -243,6 +247,8 @@ class _Ground:
                     return bad
         if nearest[True] == math.inf:
             bad += _FAR
-        if nearest[False] < nearest[True] + _APART:
+        if nearest[False] < nearest[True] + _COARSE:
+            bad += _WRONG
+        elif nearest[False] < nearest[True] + _APART:
             bad += _CLOSE
         return bad

@@ -8,8 +8,8 @@ Boxes are laid out from the inside out. Each box, and at last the whole picture,
 items (cards, and boxes that are finished) are put into layers; edges that cross the border of the
 box get a *port* on it. A box then enters its parent as one item with ports. A recurrent edge is
 laid out from its earlier end to its later one, on a track of its own; one that ends where it begins
-goes over its card. At last labels are put where no line runs through them; where that fails, all is
-laid out again, further apart. Nothing recurses.
+goes over its card. At last labels are put where no line runs through them, nearer to their own line
+than to another; where that fails, all is laid out again, further apart. Nothing recurses.
 
 Read next, in this order: ``plan.py`` (what is to be laid out), ``layers.py`` and ``level.py`` (one
 level), the second half of this file (one drawing of them all), ``labels.py``, and then ``svg.py``.
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from tinygrad_edu.draw.labels import CROSSED, Point, Rectangle, Thread, placed
+from tinygrad_edu.draw.labels import POOR, Point, Rectangle, Thread, placed
 from tinygrad_edu.draw.layers import Finished
 from tinygrad_edu.draw.level import TITLE, Level
 from tinygrad_edu.draw.measure import Face, cluster_width
@@ -31,7 +31,7 @@ from tinygrad_edu.draw.structure import Structure
 __all__ = ["Layout", "Route", "lay_out"]
 
 _MARGIN = 12.0  # around the drawing
-_AIR = (1.0, 1.3, 1.7)  # how far everything is set apart, until nothing runs through a label
+_AIR = (1.0, 1.2, 1.4, 1.6)  # how far everything is set apart, until labels stand free
 _MOST_TRIED = 200  # edges
 
 
@@ -78,7 +78,6 @@ def lay_out(picture: Picture) -> Layout:
         When edges or clusters run in a circle.
     """
     best, least = None, 0.0
-    best, least = None, 0.0
     for air in _AIR:
         plan = Plan(picture, air)
         levels: dict[int | None, Level] = {}
@@ -92,7 +91,7 @@ def lay_out(picture: Picture) -> Layout:
         if best is None or bad < least:
             best, least = layout, bad
         # A large drawing is read part by part, and would take long to be made several times.
-        if bad < CROSSED or len(picture.edges) > _MOST_TRIED:
+        if bad < POOR or len(picture.edges) > _MOST_TRIED:
             break
     assert best is not None
     return best

@@ -28,6 +28,7 @@ _LABEL_ROOM = 20.0  # beside a label in such a gap: the arrow and some air
 _STEEP = 24.0  # a curve that rises more than this needs its label at the side
 _APART = 22.0  # between two neighbours of one layer
 _BENDS_APART = 14.0
+_ACROSS = 4  # so much more air is between neighbours: labels lack room between lines side by side
 _SWEEPS = 6  # in search of places that suit the neighbours
 
 
@@ -133,7 +134,7 @@ class Level:
         return (
             self.layers.down[a]
             + self.layers.up[b]
-            + self.plan.air * (_BENDS_APART if bends or thin else _APART)
+            + self.plan.air**_ACROSS * (_BENDS_APART if bends or thin else _APART)
         )
 
     def _wishes_before(self, node: int) -> list[float]:

@@ -3,8 +3,8 @@
 Knows: the picture by numbers - its edges as tails and heads, its cards with the cluster that each
 is at home in - and what was merged so far; at the end it returns the picture that is left. Does not
 know: what is equal to what (``repeats.py``), nor what is folded when (``fold.py``, which is to be
-read first). What is written on a card that stands for several is from ``several.py``, which comes
-next.
+read first). What is written on a card that stands for several is from ``renaming.py`` and
+``several.py``, which come next.
 
 Cards, edges and clusters are meant by their numbers in the picture; clusters that are made by the
 way get the next ones.
@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tinygrad_edu.draw.picture import Card, Cluster, Edge, Line, Picture
+from tinygrad_edu.draw.renaming import Renaming
 from tinygrad_edu.draw.several import one_card, one_detail, one_edge, one_text, one_title
 
 __all__ = ["Merging"]
@@ -163,11 +164,12 @@ class Merging:
             else:
                 members[self.drawn(number)].append(number)
         cards = []
+        renaming = Renaming(self.old.cards, self.into, self.tails, self.copies, self.drawn)
         for number in sorted(members):
             place = self.home[number]
             # A leaf may have stood in a cluster of which nothing else is left.
             home = None if place is None else self.clusters[self._drawn_cluster(place)].id
-            card = one_card([self.old.cards[member] for member in members[number]])
+            card = one_card(renaming.told(members[number]))
             cards.append(card if card.cluster == home else replace(card, cluster=home))
         return tuple(cards)
 
@@ -189,12 +191,13 @@ class Merging:
             count, sizes = self.said.get(number, (kept.count, []))
             place = self.parents[number]
             parent = None if place is None else self.clusters[self._drawn_cluster(place)].id
+            titles = [cluster.title for cluster in own]
             found.append(
                 replace(
                     kept,
-                    title=one_title([cluster.title for cluster in own]),
+                    title=one_title(titles),
                     kind=one_text([cluster.kind for cluster in own]),
-                    detail=one_detail(sizes, [cluster.detail for cluster in own]),
+                    detail=one_detail(sizes, titles, [cluster.detail for cluster in own]),
                     parent=parent,
                     count=count,
                 )

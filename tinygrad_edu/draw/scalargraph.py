@@ -6,6 +6,7 @@ Knows: how a graph is drawn whose tensors are all numbers. Does not know: large 
 
 from __future__ import annotations
 
+from cmath import isclose
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,8 @@ __all__ = ["is_scalar", "scalar_picture"]
 
 _FEW = 4  # results whose sum is written out
 _LONGEST = 28  # characters of a local derivative beside its number
+
+_SAME = 1e-5  # of complex64, too
 
 MOST = 60
 """A graph of more nodes is not drawn number by number, unless that is asked for."""
@@ -124,6 +127,8 @@ def scalar_picture(cards: Cards) -> Drawn:
     if sweep is not None:
         of = _sum([card.title for card, root in cards.outputs() if root is not None])
         note += f", and below it the gradient of {of} that comes back over it"
+        if any(isinstance(slope, complex) and slope.imag for slope in slopes.values()):
+            note += ". Behind × stand complex factors as it is multiplied with them: conjugated"
     return Picture(tuple(found), tuple(edges), clusters.made, note=f"{note}."), nodes
 
 
@@ -137,30 +142,50 @@ def _value(value: Any) -> str:
     return "" if isinstance(value, Like) else number(np.asarray(value).item())
 
 
-def _with_slope(text: str, slope: complex) -> str:
+def _with_slope(text: str, slope: complex | None) -> str:
     """Return the local derivative with its number, where it is short and says more.
 
     Of a complex one the number alone: gradients are multiplied with its conjugate.
     """
+    if slope is None:
+        return text
     if isinstance(slope, complex):
-        return f"×({number(slope)})"
+        return f"×({number(slope)})" if slope.imag else f"×{number(slope.real)}"
     said = f"×{number(slope)}"
     if len(text) > _LONGEST or text.replace("(", "").replace(")", "") in ("", said):
         return said
     return f"{text} = {said[1:]}"
 
 
-def _slopes(reading: Reading) -> dict[tuple[Node, int], complex]:
-    """Return the number that a gradient is multiplied with on its way to each argument."""
-    found: dict[tuple[Node, int], complex] = {}
+def _slopes(reading: Reading) -> dict[tuple[Node, int], complex | None]:
+    """Return the number that a gradient is multiplied with on its way to each argument.
 
-    def watch(node: Node, i: int, cotangent: Any) -> None:
-        found[node, i] = turned(cotangent).item()
-
+    None where that is no multiplication: a complex gradient is conjugated, or its real part taken.
+    """
+    found: dict[tuple[Node, int], complex | None] = {}
     for node in reading.nodes:
         inputs = {up for up in node.upstream or () if up is not None}
         if inputs:
-            seed = {node: np.ones(node.result.shape, node.result.dtype)}
-            with np.errstate(all="ignore"):
-                reverse_sweep(seed, inputs, watch=watch, independent=True)
+            slopes = _sent(node, inputs, 1.0)
+            if node.result.dtype.kind == "c":
+                turns = _sent(node, inputs, 1j)
+                straight = {
+                    i for i, s in slopes.items() if isclose(turns[i], 1j * s, rel_tol=_SAME)
+                }
+            else:
+                straight = set(slopes)
+            found.update(((node, i), s if i in straight else None) for i, s in slopes.items())
+    return found
+
+
+def _sent(node: Node, inputs: set[Node], gradient: complex) -> dict[int, complex]:
+    """Return what becomes of the gradient of a result on its way to each argument."""
+    found: dict[int, complex] = {}
+
+    def watch(_: Node, i: int, cotangent: Any) -> None:
+        found[i] = turned(cotangent).item()
+
+    seed = {node: turned(np.full(node.result.shape, gradient, node.result.dtype))}
+    with np.errstate(all="ignore"):
+        reverse_sweep(seed, inputs, watch=watch, independent=True)
     return found

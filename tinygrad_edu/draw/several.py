@@ -2,9 +2,9 @@
 
 Knows: what is written on cards, edges and clusters, and how it varies from one copy to the next:
 sizes are told one after the other, ``16 → 32 → 64``, other numbers from the least to the most, and
-the parameters of equal clusters are added up. Does not know: which copies are equal, nor why. This
-is the last of the four files that fold a picture; ``heat.py`` is another thing that may become of
-one, and ``structure.py`` goes on to how it is drawn.
+of parameters how many each copy has and how many all have. Does not know: which copies are equal,
+nor why. This is the last of the five files that fold a picture; ``heat.py`` is another thing that
+may become of one, and ``structure.py`` goes on to how it is drawn.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from textwrap import wrap
 
 from tinygrad_edu.draw.picture import Bar, Card, Edge, Line, Strength
+from tinygrad_edu.draw.renaming import plain
+from tinygrad_edu.draw.words import LINE_LIMIT
 from tinygrad_edu.mathematics import number as shown
 
 __all__ = ["changing_sizes", "one_card", "one_detail", "one_edge", "one_text", "one_title"]
@@ -24,8 +27,8 @@ __all__ = ["changing_sizes", "one_card", "one_detail", "one_edge", "one_text", "
 _NUMBER = re.compile(
     r"(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+\-−]?\d+)?(?![A-Za-z_])"
 )
-_NAMED = re.compile(r"(?<=[A-Za-z_])\d+(?![\dA-Za-z_.])")  # the number of a name: ``relu2``
 _GRADIENT = re.compile(r"((?:Σ of [\d,]+ gradients|gradient) )(\[.*\])")
+_PARAMETERS = re.compile(r"([\d,]+) parameters?")
 _DIMS = re.compile(r"\d+(?: × \d+)*")
 _SHAPE = re.compile(rf"{_DIMS.pattern}(?: \w+)?")
 _AXES = {
@@ -50,7 +53,10 @@ def one_card(cards: Sequence[Card]) -> Card:
         tuple(h.caption for h in card.histograms if h.caption is not None) for card in cards
     ]
     alike = all(card.histograms == first.histograms for card in cards)
-    join = _formula if first.role == "op" else one_text
+    of_op = first.role == "op"
+    rows = [card.lines for card in cards]
+    if first.role == "module":
+        rows = _rows_of_modules(cards)
     bars = zip(*(card.bars for card in cards), strict=False)
     titles = [card.title for card in cards]
     head = f"{len(cards):,} in one: {', '.join(titles[:4])}{', …' if len(titles) > 4 else ''}"
@@ -58,7 +64,7 @@ def one_card(cards: Sequence[Card]) -> Card:
         first,
         title=one_text(titles) if first.role == "module" else one_title(titles),
         corner=one_title([card.corner for card in cards]),
-        lines=_lines([card.lines for card in cards], join)
+        lines=(_lines_of_op(rows) if of_op else _lines(rows, one_text))
         + (() if alike else _lines(captions, one_text)),
         values=first.values if all(card.values == first.values for card in cards) else (),
         histograms=first.histograms if alike else (),
@@ -70,6 +76,15 @@ def one_card(cards: Sequence[Card]) -> Card:
         pale=all(card.pale for card in cards),
         members=tuple(name for card in cards for name in card.members or (card.id,)),
     )
+
+
+def _rows_of_modules(cards: Sequence[Card]) -> list[tuple[Line, ...]]:
+    """Return the lines of several modules, the first with the parameters of all."""
+    rows = [card.lines for card in cards]
+    if not all(rows):
+        return rows
+    said = _parameters([card.corner for card in cards], [row[0].text for row in rows])
+    return [(replace(row[0], text=said or row[0].text), *row[1:]) for row in rows]
 
 
 def _bar(bars: Sequence[Bar]) -> Bar:
@@ -104,29 +119,69 @@ def _lines(
     """Return the lines of several cards or edges, place by place, their texts joined so."""
     if all(row == rows[0] for row in rows):
         return rows[0]
-    rows = [tuple(Line(_normed(line.text), line.style) for line in row) for row in rows]
-    # The first copy may say less: no gradient goes on to an input.
-    length, _ = Counter(len(row) for row in reversed(rows)).most_common(1)[0]
-    whole = [row for row in rows if len(row) == length]
+    whole = _alike(rows)
     found = [
         Line(join([line.text for line in column]), column[0].style)
         for column in zip(*whole, strict=True)
     ]
     if len(whole) == len(rows):
         return tuple(found)
-    saying = Counter(kind for row in rows for kind in {_kind(line) for line in row})
+    saying = _saying(rows)
     return tuple(
-        line
-        if line.style != "orange" or count in (0, len(rows))
-        else Line(f"{count:,} of {len(rows):,}: {line.text}", line.style)
+        _counted(line, saying[_kind(column[0])], len(rows)) if line.style == "orange" else line
         for line, column in zip(found, zip(*whole, strict=True), strict=True)
-        for count in [saying[_kind(column[0])]]
     )
+
+
+def _lines_of_op(rows: Sequence[tuple[Line, ...]]) -> tuple[Line, ...]:
+    """Return the lines of several operations, each with the names that most of them have.
+
+    Of names that are as frequent the last are taken: the first copy takes something else.
+    """
+    if all(row == rows[0] for row in rows):
+        return rows[0]
+    saying = _saying(rows)
+    found: list[Line] = []
+    for column in zip(*_alike(rows), strict=True):
+        kinds = Counter(map(_kind, reversed(column)))
+        kind, _ = kinds.most_common(1)[0]
+        own = [line for line in column if _kind(line) == kind]
+        line = Line(one_text([line.text for line in own]), own[0].style)
+        whole = _counted(line, saying[kind], len(rows))
+        if whole is line or line.style != "grey":
+            found.append(whole)
+            continue
+        # What stands before a formula takes the room that it would have had.
+        parts = wrap(whole.text, LINE_LIMIT, max_lines=3, placeholder=" …")
+        found += [Line(part, line.style) for part in parts]
+    return tuple(found)
+
+
+def _alike(rows: Sequence[tuple[Line, ...]]) -> list[tuple[Line, ...]]:
+    """Return the rows of the length that most have.
+
+    The first copy may say less: no gradient goes on to an input.
+    """
+    rows = [tuple(Line(_normed(line.text), line.style) for line in row) for row in rows]
+    length, _ = Counter(len(row) for row in reversed(rows)).most_common(1)[0]
+    return [row for row in rows if len(row) == length]
+
+
+def _saying(rows: Sequence[tuple[Line, ...]]) -> Counter[Hashable]:
+    """Return how many rows have a line of each kind."""
+    return Counter(
+        kind for row in rows for kind in {_kind(Line(_normed(x.text), x.style)) for x in row}
+    )
+
+
+def _counted(line: Line, count: int, of: int) -> Line:
+    """Return a line with how many it holds for, unless it holds for all."""
+    return line if count in (0, of) else Line(f"{count:,} of {of:,}: {line.text}", line.style)
 
 
 def _kind(line: Line) -> Hashable:
     """Return what a line says but for numbers, to find it among those of another card."""
-    return line.style, _NUMBER.sub("", _NAMED.sub("", line.text))
+    return line.style, _NUMBER.sub("", plain(line.text))
 
 
 def _normed(text: str) -> str:
@@ -160,17 +215,17 @@ def one_title(titles: Sequence[str]) -> str:
     return "".join(text + number for text, number in zip(parts[0][::2], [*spans, ""], strict=True))
 
 
-def one_detail(sizes: Sequence[str], details: Sequence[str]) -> str:
+def one_detail(sizes: Sequence[str], titles: Sequence[str], details: Sequence[str]) -> str:
     """Return what is said behind the title of a folded cluster, as far as there is room.
 
     Parameters
     ----------
     sizes : sequence of str
         What changes from one copy to the next; the first is said in any case.
-    details : sequence of str
+    titles, details : sequence of str
         What the clusters say that have become this one.
     """
-    own = _sum(details)
+    own = _parameters(titles, details) or one_text(details)
     found = [*sizes[:1], own] if own else list(sizes[:1])
     for size in sizes[1:]:
         if len(", ".join([*found, size])) < _LONG:
@@ -178,13 +233,28 @@ def one_detail(sizes: Sequence[str], details: Sequence[str]) -> str:
     return ", ".join(found)
 
 
-def _sum(details: Sequence[str]) -> str:
-    """Return the detail of several clusters: their parameters are added up."""
-    counts = [re.fullmatch(r"([\d,]+) parameters?", detail) for detail in details]
-    if len(details) == 1 or not all(counts):
-        return one_text(details)
-    total = sum(int(count[1].replace(",", "")) for count in counts if count)
-    return f"{total:,} parameters"
+def _parameters(paths: Sequence[str], texts: Sequence[str]) -> str:
+    """Return how many parameters each of several modules has, and how many all have.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Where the modules stand in the net. Of one that is called several times they count once.
+    texts : sequence of str
+        What is said of each, as ``72 parameters``.
+
+    Returns
+    -------
+    str
+        Nothing where there is but one module, or where something else is said.
+    """
+    found = [_PARAMETERS.fullmatch(text) for text in texts]
+    counts = [int(match[1].replace(",", "")) for match in found if match]
+    own = dict(zip(paths, counts, strict=False))
+    if len(counts) < len(texts) or len(own) < 2:
+        return ""
+    each = one_text([f"{count:,} parameter{'s' * (count != 1)}" for count in own.values()])
+    return f"{each} each, {sum(own.values()):,} in all"
 
 
 def changing_sizes(copies: Iterable[Iterable[str]]) -> list[str]:
@@ -223,11 +293,8 @@ def _varying(shapes: Sequence[tuple[str, ...]]) -> list[str]:
 # -------------------------------------------------------------------------------------------- texts
 
 
-def one_text(texts: Sequence[str], formula: bool = False) -> str:
-    """Return one text for several: sizes one after the other, other numbers from least to most.
-
-    Of formulas of different names the last is returned: the first copy takes something else.
-    """
+def one_text(texts: Sequence[str]) -> str:
+    """Return one text for several: sizes one after the other, other numbers from least to most."""
     steps = _steps(texts)
     if len(steps) < 2:
         return "".join(steps)
@@ -236,21 +303,16 @@ def one_text(texts: Sequence[str], formula: bool = False) -> str:
         if dtype and all(text.endswith(dtype[0]) for text in steps):
             return _row([text.removesuffix(dtype[0]) for text in steps]) + dtype[0]
         return _row(steps)
-    named = [_NAMED.sub("", text) for text in steps]
+    named = [plain(text) for text in steps]
     if len({tuple(_NUMBER.split(text)) for text in steps}) > 1:
         steps = named
     pieces = {tuple(_NUMBER.split(text)) for text in steps}
     if len(pieces) > 1:
-        return steps[-1] if formula else _row(steps)
+        return _row(steps)
     columns = zip(*(_NUMBER.findall(text) for text in steps), strict=True)
     numbers = [_range(column) for column in columns]
     (between,) = pieces
     return "".join(text + number for text, number in zip(between, [*numbers, ""], strict=True))
-
-
-def _formula(texts: Sequence[str]) -> str:
-    """Return one text for the lines of several operations."""
-    return one_text(texts, formula=True)
 
 
 def _label(texts: Sequence[str]) -> str:
