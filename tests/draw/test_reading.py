@@ -332,3 +332,12 @@ def test_where_no_line_is_known_nothing_is_said_of_it(monkeypatch):
         told = "\n".join(card.tooltip + str(card.texts) for card in picture.cards)
         assert "linear" in told
         assert NO_LINE not in told
+
+
+def test_what_is_written_into_an_element_is_not_called_as_the_element():
+    a = tg.Tensor([2.0, 3.0], requires_grad=True, name="a")
+    b = a * 2.0
+    b[1] = a[0] * 5.0
+    reading = read("test", b.sum())
+    (node,) = (node for node in reading.nodes if node.op is not None and node.op.name == "setitem")
+    assert reading.arguments(node) == ("b", "multiply1")

@@ -441,6 +441,11 @@ def _wishes(
         if name:
             found[node] = name
         run, latest = key, node if name else None
+        # What is written into b[1] is not b[1], which is a part of the b that comes of it.
+        if node.op is not None and node.op.name == "setitem":
+            for up in node.upstream or ():
+                if up is not None and found.get(up, "").endswith("]"):
+                    del found[up]
     return found
 
 
