@@ -461,19 +461,19 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(few: Path, place: Path) -> N
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(few: Path, place: Path) -> None:
-    long = ("--iterations", "1000", "--out", "my run")
+    long = ("--iterations", "400", "--out", "my run")
     with child("train", "--data", str(few), *long, stdout=subprocess.PIPE) as process:
         wait_for_record(process, 16)
         process.send_signal(signal.SIGINT)
         assert process.stdout is not None
         said = process.stdout.read().decode()
     assert process.returncode == 130
-    stopped = re.search(r"Stopped at iteration ([\d,]+) of 1,000; saved up to iteration \1", said)
+    stopped = re.search(r"Stopped at iteration ([\d,]+) of 400; saved up to iteration \1", said)
     assert stopped
     program, *arguments = shlex.split(said.splitlines()[-1])
     assert program == "tinygrad-edu"
     assert main([*arguments, "--quiet"]) == 0
-    assert train(few, "--iterations", "1000", "--out", "whole", "--quiet") == 0
+    assert train(few, "--iterations", "400", "--out", "whole", "--quiet") == 0
     assert state_of(place / "my run") == state_of(place / "whole")
 
 

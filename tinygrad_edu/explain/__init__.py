@@ -4,7 +4,7 @@
 sweep, `delta` pushes a small change forward, `explain_html` writes a page that plays both. Nothing
 here writes into a graph.
 
-Read ``explanation.py`` first; its numbers come from ``chain.py`` and ``check.py``, its forms from
+Read ``explanation.py`` first; its numbers come from ``chain.py`` and ``line.py``, its forms from
 ``blocks.py``. Then ``steps.py``, ``delta.py`` and ``page.py``.
 """
 

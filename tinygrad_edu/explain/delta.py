@@ -23,10 +23,11 @@ from tinygrad_edu.draw.formula import formula
 from tinygrad_edu.draw.reading import Reading
 from tinygrad_edu.errors import ExplanationError
 from tinygrad_edu.errors import explain as worded
-from tinygrad_edu.explain.check import AXES, Line, at_kinks, conditions, rounding
+from tinygrad_edu.explain.check import AXES, at_kinks, conditions, rounding
 from tinygrad_edu.explain.formulas import called, element, largest
 from tinygrad_edu.explain.given import index, kind, reading_of
 from tinygrad_edu.explain.given import number as asked
+from tinygrad_edu.explain.line import Line
 from tinygrad_edu.explain.replay import replay, values
 from tinygrad_edu.explain.steps import spelled
 from tinygrad_edu.mathematics import number, signed

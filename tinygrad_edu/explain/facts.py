@@ -16,9 +16,9 @@ from tinygrad_edu.core.graph import Node, turned
 from tinygrad_edu.draw.reading import Reading
 from tinygrad_edu.explain.chain import Path, Sum, count_paths, paths, pulled, terms
 from tinygrad_edu.explain.check import Check
-from tinygrad_edu.explain.check import check as compared
 from tinygrad_edu.explain.formulas import called, largest, over
 from tinygrad_edu.explain.given import index
+from tinygrad_edu.explain.line import check as compared
 from tinygrad_edu.explain.numbers import inserted
 from tinygrad_edu.explain.replay import values
 from tinygrad_edu.explain.steps import Part

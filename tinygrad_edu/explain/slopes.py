@@ -3,7 +3,7 @@
 Knows: numbers along a line. Does not know: graphs, rows, gradients. A quotient errs by the
 curvature where the step is wide and by rounding where it is narrow, so no single one is believed:
 what counts is what they come to as the step falls, and how well they agree on it. Read
-``check.py`` next.
+``line.py`` next.
 
 References
 ----------
