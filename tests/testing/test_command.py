@@ -177,7 +177,10 @@ def test_files_that_cannot_be_read_are_refused(
     text.write_text("hello")
     for target, words in (
         (f"{tmp_path / 'none.py'}::f", "there is no file"),
-        (f"{broken}::f", "line 2: NameError"),
+        (
+            f"{broken}::f",
+            "NameError: name 'undefined' is not defined\n  at broken.py:2: y = undefined",
+        ),
         (f"{text}::f", "no Python file"),
         (str(broken), "names no function"),
     ):
