@@ -446,17 +446,24 @@ def wait_for_record(process: subprocess.Popen[bytes], iteration: int) -> None:
     raise AssertionError("the child ended too early")
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(few: Path, place: Path) -> None:
-    long = ("--iterations", "100000", "--out", "killed")
+@pytest.mark.parametrize("planned_alike", [True, False])
+def test_a_killed_run_goes_on_as_if_it_had_not_been(
+    few: Path, place: Path, planned_alike: bool
+) -> None:
+    total = "400" if planned_alike else "100000"
+    long = ("--iterations", total, "--out", "killed")
     with child("train", "--data", str(few), *long, stdout=subprocess.PIPE) as process:
         wait_for_record(process, 48)
         process.send_signal(signal.SIGKILL)
     reached = len(read_checkpoint(place / "killed" / "checkpoint.npz")[0]["history/losses"])
     assert reached >= 40
-    total = str(reached + 21)
+    if not planned_alike:
+        total = str(reached + 21)
     assert main(["train", "--resume", "killed", "--iterations", total, "--quiet"]) == 0
     assert train(few, "--iterations", total, "--out", "whole", "--quiet") == 0
-    killed, whole = (state_of(place / run, planned_alike=False) for run in ("killed", "whole"))
+    killed, whole = (
+        state_of(place / run, planned_alike=planned_alike) for run in ("killed", "whole")
+    )
     assert killed == whole
 
 

@@ -12,6 +12,7 @@ from tinygrad_edu.core.op import Op
 from tinygrad_edu.draw.reading import read
 from tinygrad_edu.explain import explain, steps
 from tinygrad_edu.explain.explanation import Explainer
+from tinygrad_edu.explain.facts import Facts
 from tinygrad_edu.testing.samples import plans, rows, sample
 
 ROWS = [row for row in rows() if row.differentiable and not row.variadic]
@@ -139,7 +140,7 @@ def test_every_printed_equation_of_numbers_is_true(row: Op) -> None:
                 told = [str(step) for step in steps(result)]
             except (ValueError, ArithmeticError):  # zeros need not be in the domain
                 continue
-        told.append(Explainer(read("test", result), delta=0.0).node(result.node).text)
+        told.append(Explainer(Facts(read("test", result), delta=0.0)).node(result.node).text)
         for text in told:
             for line, left, right in equations(text):
                 most = max(map(abs, map(numeral, NUMERAL.findall(line))), default=1.0)

@@ -9,13 +9,12 @@ Read ``explanation.py`` first; its numbers come from ``chain.py`` and ``line.py`
 """
 
 from tinygrad_edu.explain.delta import Delta, delta
-from tinygrad_edu.explain.explanation import Explainer, Explanation, explain
+from tinygrad_edu.explain.explanation import Explanation, explain
 from tinygrad_edu.explain.page import Frame, Frames, explain_html
 from tinygrad_edu.explain.steps import Forward, Step, forward_steps, steps
 
 __all__ = [
     "Delta",
-    "Explainer",
     "Explanation",
     "Forward",
     "Frame",

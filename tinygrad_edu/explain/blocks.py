@@ -9,7 +9,7 @@ from __future__ import annotations
 import html as html_rules
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tinygrad_edu.draw.words import clean
@@ -80,6 +80,22 @@ def _words(words: str) -> str:
     return f"{left}{clean(words, LONGEST)}{right}" if words.strip() else words
 
 
+def _joined(
+    line: Line,
+    words: Callable[[str], str],
+    code: Callable[[str], str],
+    formula: Callable[[Formula], str],
+) -> str:
+    """Return a line in one form, which says how it writes each kind of piece."""
+    parts = []
+    for piece in line.pieces:
+        if isinstance(piece, str):
+            parts.append(words(_words(piece)))
+        else:
+            parts.append(code(_said(piece)) if isinstance(piece, Code) else formula(piece))
+    return "".join(parts)
+
+
 # ------------------------------------------------------------------------------ text
 
 
@@ -97,7 +113,7 @@ def text(blocks: Sequence[Block]) -> str:
 
 
 def _line_text(line: Line) -> str:
-    return "".join(_words(p) if isinstance(p, str) else _said(p) for p in line.pieces)
+    return _joined(line, str, str, _said)
 
 
 # ------------------------------------------------------------------------------ Markdown
@@ -117,18 +133,13 @@ def markdown(blocks: Sequence[Block]) -> str:
 
 
 def _line_markdown(line: Line) -> str:
-    parts = []
-    for piece in line.pieces:
-        if isinstance(piece, str):
-            parts.append(_marked(_words(piece)))
-        elif isinstance(piece, Code):
-            said = _said(piece)
-            ticks = "`" * (1 + max((len(run) for run in re.findall("`+", said)), default=0))
-            space = " " if "`" in said else ""
-            parts.append(f"{ticks}{space}{said}{space}{ticks}")
-        else:
-            parts.append(f"${clean(piece.latex, LONGEST)}$")
-    return "".join(parts)
+    return _joined(line, _marked, _ticked, lambda formula: f"${clean(formula.latex, LONGEST)}$")
+
+
+def _ticked(said: str) -> str:
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", said)), default=0))
+    space = " " if "`" in said else ""
+    return f"{ticks}{space}{said}{space}{ticks}"
 
 
 def _marked(words: str) -> str:
@@ -153,15 +164,12 @@ def latex(blocks: Sequence[Block]) -> str:
 
 
 def _line_latex(line: Line) -> str:
-    parts = []
-    for piece in line.pieces:
-        if isinstance(piece, str):
-            parts.append(_escaped(_words(piece)))
-        elif isinstance(piece, Code):
-            parts.append(rf"\texttt{{{_escaped(_said(piece))}}}")
-        else:
-            parts.append(rf"\({clean(piece.latex, LONGEST)}\)")
-    return "".join(parts)
+    return _joined(
+        line,
+        _escaped,
+        lambda said: rf"\texttt{{{_escaped(said)}}}",
+        lambda formula: rf"\({clean(formula.latex, LONGEST)}\)",
+    )
 
 
 def _escaped(words: str) -> str:
@@ -223,12 +231,7 @@ def html(blocks: Sequence[Block]) -> str:
 
 
 def _line_html(line: Line) -> str:
-    parts = []
-    for piece in line.pieces:
-        if isinstance(piece, str):
-            parts.append(html_rules.escape(_words(piece)))
-        elif isinstance(piece, Code):
-            parts.append(f"<code>{html_rules.escape(_said(piece))}</code>")
-        else:
-            parts.append(piece.mathml)
-    return "".join(parts)
+    escape = html_rules.escape
+    return _joined(
+        line, escape, lambda said: f"<code>{escape(said)}</code>", lambda formula: formula.mathml
+    )

@@ -7,7 +7,7 @@ forms of the text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,6 @@ import numpy as np
 
 from tinygrad_edu.core.graph import Node
 from tinygrad_edu.core.tensor import Tensor
-from tinygrad_edu.draw.reading import Reading
 from tinygrad_edu.errors import ExplanationError, users_line
 from tinygrad_edu.errors import explain as worded
 from tinygrad_edu.explain import blocks
@@ -147,7 +146,7 @@ def explain(
     if not delta > 0:
         fix = "leave it out, or give a small one, as in delta=1e-6"
         raise ExplanationError(worded("explain", f"delta={delta!r} is no positive number", fix=fix))
-    explainer = Explainer(reading, seeds(tensor, seed, "explain"), delta)
+    explainer = Explainer(Facts(reading, seeds(tensor, seed, "explain"), delta))
     if wrt is None:
         return explainer.node(root, at) if root.op is not None else explainer.path(root, at)
     node = wrt.node if isinstance(wrt, Tensor) else None
@@ -167,22 +166,12 @@ class Explainer:
 
     Parameters
     ----------
-    reading : Reading
-        The graph.
-    seeds : mapping of Node to array, optional
-        With what the sweep begins; ones by default.
-    delta : float
-        The small change of the checks; 0 for none.
+    facts : Facts
+        Its numbers.
     """
 
-    def __init__(
-        self,
-        reading: Reading,
-        seeds: Mapping[Node, Array] | None = None,
-        delta: float = 1e-6,
-    ) -> None:
-        self.facts = Facts(reading, seeds, delta)
-        self.wording = Wording(self.facts)
+    def __init__(self, facts: Facts) -> None:
+        self.facts, self.wording = facts, Wording(facts)
 
     def node(self, node: Node, at: int | Index | None = None) -> Explanation:
         """Return how an op made a node, and how the gradient goes back through it.

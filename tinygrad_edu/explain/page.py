@@ -32,6 +32,7 @@ from tinygrad_edu.explain import blocks as forms
 from tinygrad_edu.explain.blocks import Block, Bullets, Heading
 from tinygrad_edu.explain.blocks import Line as Words
 from tinygrad_edu.explain.explanation import Explainer
+from tinygrad_edu.explain.facts import Facts
 from tinygrad_edu.explain.given import kind, reading_of, whole
 from tinygrad_edu.explain.steps import seeds
 from tinygrad_edu.explain.story import Story, story
@@ -230,7 +231,7 @@ def explain_html(
     reading = reading_of("explain_html", output)
     _refuse_suffix(path)
     taken = _frames_given(frames)
-    explainer = Explainer(reading, seeds(output, seed, "explain_html"))
+    explainer = Explainer(Facts(reading, seeds(output, seed, "explain_html")))
     own = story(reading, explainer.facts.sweep, level=level)
     page = _page(own, _explained(own, explainer), taken, title or _title(reading))
     written = page.encode("utf-8")
